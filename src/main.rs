@@ -1,0 +1,3 @@
+//! The `heartline` command.
+
+fn main() {}
