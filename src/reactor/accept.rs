@@ -1,0 +1,307 @@
+//! Listening and accepting: bounded per turn, paused when descriptors run out, never an exit and never a spin (R6).
+
+use std::collections::HashMap;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+
+use super::connection::{ConnectionId, Flags};
+use super::core::{LISTENER_TOKEN, Reactor};
+use super::events::{Events, PauseCause, Reason, RecordKind};
+use super::net::{Address, Farewell, ListenSettings, Net};
+use super::options::{Keepalive, ListenOptions, Options, SocketOptions};
+use crate::time::Millis;
+
+/// Connections taken from one listener in one turn.
+const ACCEPTS_PER_TURN: usize = 128;
+/// How soon a listener that ran out of descriptors tries again, besides at each close (R6).
+const RETRY_MS: u64 = 100;
+
+/// A listener of this reactor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ListenerId(pub(crate) u32);
+
+impl ListenerId {
+    /// Its number: 0 for the first listener.
+    pub const fn index(self) -> u32 {
+        self.0
+    }
+}
+
+pub(crate) struct Listening<N: Net> {
+    listener: N::Listener,
+    options: u16,
+    per_address_max: u32,
+    accepts_per_second: u32,
+    /// There may be connections in its queue: the edge will not come again.
+    ready: bool,
+    paused: Option<PauseCause>,
+    /// The next try without an edge.
+    pub(crate) retry_at: Option<Millis>,
+    /// Accepts left of the second that began then.
+    allowance: (Millis, u32),
+    addresses: HashMap<IpAddr, u32>,
+}
+
+impl<N: Net> Listening<N> {
+    /// Work without readiness: its queue was not emptied and nothing holds it back.
+    pub(crate) fn wants_turn(&self) -> bool {
+        self.ready && self.retry_at.is_none()
+    }
+}
+
+impl<N: Net> Reactor<N> {
+    /// Listens; every connection accepted is Opened with these options.
+    ///
+    /// # Errors
+    /// Those of the operating system: the address is in use, not allowed, not of this machine.
+    pub fn listen(&mut self, address: &Address, options: &ListenOptions) -> io::Result<ListenerId> {
+        let number = self.intern(&options.connection, false)?;
+        let index = self.listeners.vacant_key();
+        let settings = ListenSettings { backlog: options.backlog, reuse_port: options.reuse_port };
+        let listener = match self.net.listen(address, settings, LISTENER_TOKEN | index as u64) {
+            Ok(listener) => listener,
+            Err(error) => {
+                self.options.release(number);
+                return Err(error);
+            }
+        };
+        self.listeners.insert(Listening {
+            listener,
+            options: number,
+            per_address_max: options.per_address_max,
+            accepts_per_second: options.accepts_per_second,
+            ready: false,
+            paused: None,
+            retry_at: None,
+            allowance: (self.now, options.accepts_per_second),
+            addresses: HashMap::new(),
+        });
+        Ok(ListenerId(index as u32))
+    }
+
+    /// Where a listener listens, with the port that the kernel chose.
+    pub fn listener_address(&self, listener: ListenerId) -> io::Result<Address> {
+        match self.listeners.get(listener.0 as usize) {
+            Some(listening) => self.net.listener_address(&listening.listener),
+            None => Err(io::Error::new(io::ErrorKind::NotFound, "no such listener")),
+        }
+    }
+
+    /// Stops listening. Connections already accepted live on. False if there is no such listener.
+    pub fn stop_listening(&mut self, listener: ListenerId) -> bool {
+        let Some(listening) = self.listeners.try_remove(listener.0 as usize) else { return false };
+        self.options.release(listening.options);
+        self.net.close_listener(listening.listener);
+        true
+    }
+
+    /// Changes what connections accepted from now on are set to; those that live keep what they have.
+    pub fn set_listener_options(&mut self, listener: ListenerId, options: &ListenOptions) -> io::Result<()> {
+        if !self.listeners.contains(listener.0 as usize) {
+            return Err(io::Error::new(io::ErrorKind::NotFound, "no such listener"));
+        }
+        let number = self.intern(&options.connection, false)?;
+        let listening = &mut self.listeners[listener.0 as usize];
+        let old = std::mem::replace(&mut listening.options, number);
+        listening.per_address_max = options.per_address_max;
+        listening.accepts_per_second = options.accepts_per_second;
+        self.options.release(old);
+        Ok(())
+    }
+
+    /// The number of these options.
+    pub(crate) fn intern(&mut self, options: &Options, dialled: bool) -> io::Result<u16> {
+        let policy =
+            if options.framing.has_beats() { self.policies.beats } else { self.policies.none };
+        self.options
+            .intern(options, dialled, policy)
+            .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "65,535 distinct options are in use, the limit"))
+    }
+
+    pub(crate) fn listener_ready(&mut self, index: usize) {
+        if let Some(listening) = self.listeners.get_mut(index) {
+            listening.ready = true;
+        }
+    }
+
+    /// At each close: descriptors and room may be there again (R6).
+    pub(crate) fn retry_accepting(&mut self) {
+        for (_, listening) in &mut self.listeners {
+            if listening.paused.is_some() {
+                listening.retry_at = None;
+            }
+        }
+    }
+
+    pub(crate) fn accept_all(&mut self, events: &mut Events) {
+        for index in 0..self.listeners.capacity().min(1 << 16) {
+            let Some(listening) = self.listeners.get_mut(index) else { continue };
+            if listening.retry_at.is_some_and(|retry_at| retry_at <= self.now) {
+                listening.retry_at = None;
+            }
+            if listening.wants_turn() {
+                self.accept_some(index, events);
+            }
+        }
+    }
+
+    fn accept_some(&mut self, index: usize, events: &mut Events) {
+        for _ in 0..ACCEPTS_PER_TURN {
+            if events.is_full() {
+                return;
+            }
+            if self.connections.len() + self.ended.len() >= self.config.connections_max as usize {
+                return self.pause_accepting(index, PauseCause::ConnectionsMax);
+            }
+            let listening = &mut self.listeners[index];
+            if !take_allowance(listening, self.now) {
+                return;
+            }
+            match self.net.accept(&listening.listener) {
+                Ok((socket, address)) => {
+                    self.accepted(index, socket, address, events);
+                    if self.listeners[index].retry_at.is_some() {
+                        return;
+                    }
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.listeners[index].ready = false;
+                    return self.resume_accepting(index);
+                }
+                Err(error) if out_of_resources(&error) => {
+                    return self.pause_accepting(index, PauseCause::OutOfDescriptors);
+                }
+                // This one was aborted in the queue, or the network failed under it: the next may be well.
+                Err(_) => self.counters.accept_errors += 1,
+            }
+        }
+        // Told only now: one descriptor given back is not yet the end of the pause.
+        self.resume_accepting(index);
+    }
+
+    fn accepted(&mut self, index: usize, socket: N::Socket, address: Option<SocketAddr>, events: &mut Events) {
+        let listening = &mut self.listeners[index];
+        let ip = address.map(|address| address.ip().to_canonical());
+        if listening.per_address_max > 0
+            && let Some(ip) = ip
+        {
+            let count = listening.addresses.entry(ip).or_insert(0);
+            if *count >= listening.per_address_max {
+                self.counters.count_close(Reason::OverLimit);
+                return self.net.close(socket, Farewell::Abort);
+            }
+            *count += 1;
+        }
+        let number = listening.options;
+        self.options.retain(number);
+        let counted = (listening.per_address_max > 0).then_some(ip).flatten();
+        let flags = Flags::WRITABLE | Flags::FIRST_FRAME_DUE;
+        let id = self.insert(socket, number, flags, |_, _| address);
+        if let Some(ip) = counted {
+            self.counted_addresses.insert(id.slot(), (index as u32, ip));
+        }
+        if let Err(error) = self.start(id) {
+            // It could not be set up: it was never Opened, so nobody is told of its end.
+            self.counters.accept_errors += 1;
+            self.abandon(id, Farewell::Abort);
+            if out_of_resources(&error) {
+                self.pause_accepting(index, PauseCause::OutOfDescriptors);
+            }
+            return;
+        }
+        self.counters.accepted += 1;
+        events.push(id, 0, RecordKind::Opened(Some(ListenerId(index as u32))));
+    }
+
+    /// Sets up a connection that is established: socket options, registration, liveness.
+    pub(crate) fn start(&mut self, id: ConnectionId) -> io::Result<()> {
+        let slot = id.slot();
+        let connection = &self.connections[slot as usize];
+        let socket_options = self.effective_socket_options(connection.options);
+        self.net.configure(&connection.socket, &socket_options)?;
+        self.net.register(&connection.socket, id.get())?;
+        self.begin_liveness(slot);
+        Ok(())
+    }
+
+    /// The connection is open: silence is counted from here.
+    pub(crate) fn begin_liveness(&mut self, slot: u32) {
+        let options = self.options.get(self.connections[slot as usize].options);
+        let policy = options.policy.unwrap_or(self.policies.none);
+        let first_frame_ms = u64::from(options.limits.first_frame_ms);
+        self.monitor.add(slot, policy, self.heard_at);
+        if first_frame_ms > 0 {
+            self.first_frames.insert(slot, self.attended(self.heard_at));
+            self.monitor.limit(slot, self.heard_at + first_frame_ms);
+        }
+    }
+
+    /// L9, L12: where a policy judges, the kernel's timeout is off; where none does, the kernel's probes are on.
+    pub(crate) fn effective_socket_options(&self, number: u16) -> SocketOptions {
+        let options = self.options.get(number);
+        let mut socket = options.socket.clone();
+        let judged = options.policy.is_some_and(|policy| self.monitor.policy(policy).timeout_ms > 0);
+        if judged {
+            socket.user_timeout_ms = 0;
+        } else {
+            socket.keepalive.get_or_insert(Keepalive::default());
+            if socket.user_timeout_ms > 0 {
+                socket.user_timeout_ms = socket.user_timeout_ms.max(options.limits.output_ms);
+            }
+        }
+        socket
+    }
+
+    fn pause_accepting(&mut self, index: usize, cause: PauseCause) {
+        let listening = &mut self.listeners[index];
+        listening.retry_at = Some(self.now + RETRY_MS);
+        if listening.paused.is_none() {
+            listening.paused = Some(cause);
+            self.counters.accept_pauses += 1;
+            let listener = ListenerId(index as u32);
+            self.tell(ConnectionId::NONE, 0, RecordKind::AcceptPaused { listener, cause });
+        }
+    }
+
+    fn resume_accepting(&mut self, index: usize) {
+        if self.listeners[index].paused.take().is_some() {
+            let listener = ListenerId(index as u32);
+            self.tell(ConnectionId::NONE, 0, RecordKind::AcceptResumed { listener });
+        }
+    }
+
+    /// A connection of a limited address is gone.
+    pub(crate) fn uncount_address(&mut self, slot: u32) {
+        let Some((index, ip)) = self.counted_addresses.remove(&slot) else { return };
+        if let Some(listening) = self.listeners.get_mut(index as usize)
+            && let Some(count) = listening.addresses.get_mut(&ip)
+        {
+            *count -= 1;
+            if *count == 0 {
+                listening.addresses.remove(&ip);
+            }
+        }
+    }
+}
+
+/// Takes one accept off this second's allowance; if there is none, sets when to come back.
+fn take_allowance<N: Net>(listening: &mut Listening<N>, now: Millis) -> bool {
+    if listening.accepts_per_second == 0 {
+        return true;
+    }
+    let (began, left) = &mut listening.allowance;
+    if now.since(*began) >= 1000 {
+        (*began, *left) = (now, listening.accepts_per_second);
+    }
+    if *left == 0 {
+        listening.retry_at = Some(*began + 1000);
+        return false;
+    }
+    *left -= 1;
+    true
+}
+
+/// EMFILE, ENFILE, ENOBUFS, ENOMEM, ENOSPC (epoll watches): it passes when something is given back.
+fn out_of_resources(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(24 | 23 | 105 | 12 | 28))
+}

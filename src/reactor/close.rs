@@ -1,0 +1,394 @@
+//! Endings: exactly one for each connection (R8), prepared at once and carried out in bounded steps, so that ten
+//! thousand that end together do not keep the living waiting (L8).
+
+use std::fmt;
+
+use super::connection::{ConnectionId, Flags, NO_BATCH};
+use super::core::Reactor;
+use super::events::{Events, Reason, RecordKind};
+use super::judge::Autopsy;
+use super::net::{Farewell, Net};
+use super::obituary::{ClosedBy, Obituary};
+use super::options::AUTOPSIES_MAX;
+use crate::frame::FrameError;
+use crate::time::Millis;
+
+/// Sockets given up in one turn.
+const BURIALS_PER_TURN: usize = 256;
+
+/// How the application closes a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Close {
+    /// Send what is queued, then FIN, then wait for the peer's; all within `limits.close_ms`. No more messages are
+    /// delivered, and `send` says Closing.
+    Flush,
+    /// Now; what is queued is lost (and counted in the obituary).
+    AtOnce,
+    /// Now, with a reset: the kernel keeps nothing.
+    Abort,
+}
+
+/// Why a connection cannot be closed as asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CloseError {
+    /// The id is of no live connection: it may have ended already.
+    Stale,
+    /// Codes below 256 are Heartline's own.
+    CodeReserved(u16),
+}
+
+impl fmt::Display for CloseError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Stale => f.write_str("the id is of no live connection"),
+            Self::CodeReserved(code) => write!(f, "code {code} is below 256, the first of the application's codes"),
+        }
+    }
+}
+
+impl std::error::Error for CloseError {}
+
+/// A connection that is on its way out.
+#[derive(Debug)]
+pub(crate) struct Closing {
+    pub(crate) reason: Reason,
+    pub(crate) by: ClosedBy,
+    /// Attended time at which patience ends.
+    pub(crate) until: Millis,
+}
+
+/// A connection that has ended; its slot may have a new tenant already.
+pub(crate) struct Ended<S> {
+    socket: S,
+    obituary: Obituary,
+    farewell: Farewell,
+    /// It was never Opened: what is told is ConnectFailed.
+    dialling: bool,
+}
+
+/// How all connections are brought to an end.
+#[derive(Clone, Debug)]
+pub struct DrainOptions {
+    /// The closes are spread evenly over this. Default 0: all at once.
+    pub spread_ms: u64,
+    /// Whoever is left after this is cut off. Default 10,000; not below the spread.
+    pub limit_ms: u64,
+    /// A message for each connection, sent just before its close begins.
+    pub farewell: Option<Vec<u8>>,
+    /// Told instead of `drained`; from 256 up.
+    pub code: Option<u16>,
+}
+
+impl Default for DrainOptions {
+    fn default() -> Self {
+        Self { spread_ms: 0, limit_ms: 10_000, farewell: None, code: None }
+    }
+}
+
+pub(crate) struct Drain {
+    options: DrainOptions,
+    reason: Reason,
+    began: Millis,
+    ids: Vec<ConnectionId>,
+    /// How many of `ids` were asked to close.
+    done: usize,
+}
+
+impl Drain {
+    /// When the next close is due, or the end.
+    pub(crate) fn next_at(&self) -> Millis {
+        let limit = self.began + self.options.limit_ms;
+        if self.done >= self.ids.len() {
+            return limit;
+        }
+        let at = self.options.spread_ms as u128 * self.done as u128 / self.ids.len() as u128;
+        (self.began + at as u64).min(limit)
+    }
+}
+
+impl<N: Net> Reactor<N> {
+    /// Closes a connection. Its Closed event comes with a later poll, with `code` (from 256 up) or `local` as reason.
+    /// Closing twice is no error while it lasts: the second may only be quicker.
+    pub fn close(&mut self, id: ConnectionId, how: Close, code: Option<u16>) -> Result<(), CloseError> {
+        let reason = match code {
+            None => Reason::Local,
+            Some(code) if code >= 256 => Reason::Application(code),
+            Some(code) => return Err(CloseError::CodeReserved(code)),
+        };
+        let Some(connection) = self.live(id) else { return Err(CloseError::Stale) };
+        let slot = id.slot();
+        let dialling = connection.flags.any(Flags::DIALLING);
+        self.read_clock();
+        match how {
+            Close::Flush if !dialling => {
+                if !connection.flags.any(Flags::CLOSING) {
+                    self.write_batch_of(slot);
+                    self.begin_closing(slot, reason, ClosedBy::Application);
+                }
+            }
+            Close::Flush | Close::AtOnce => self.end(slot, reason, 0, ClosedBy::Application),
+            Close::Abort => self.end_by(slot, reason, 0, ClosedBy::Application, None, Farewell::Abort),
+        }
+        self.show_work();
+        Ok(())
+    }
+
+    /// Brings all to an end: stops listening at once, then closes evenly over the spread, all by the limit. Polls go
+    /// on as before; it is over when [`is_drained`](Self::is_drained).
+    pub fn drain(&mut self, options: DrainOptions) -> Result<(), CloseError> {
+        let reason = match options.code {
+            None => Reason::Drained,
+            Some(code) if code >= 256 => Reason::Application(code),
+            Some(code) => return Err(CloseError::CodeReserved(code)),
+        };
+        let listeners: Vec<_> = self.listeners.iter().map(|(index, _)| super::accept::ListenerId(index as u32)).collect();
+        for listener in listeners {
+            self.stop_listening(listener);
+        }
+        let began = self.read_clock();
+        let ids = self.ids().collect();
+        let limit_ms = options.limit_ms.max(options.spread_ms);
+        self.drain = Some(Drain { options: DrainOptions { limit_ms, ..options }, reason, began, ids, done: 0 });
+        self.show_work();
+        Ok(())
+    }
+
+    /// Whether a drain was begun and no connection is left whose end is not told.
+    pub fn is_drained(&self) -> bool {
+        self.drain.is_some() && self.connections.is_empty() && self.ended.is_empty() && self.pending.is_empty()
+    }
+
+    /// Whether a drain was begun.
+    pub fn is_draining(&self) -> bool {
+        self.drain.is_some()
+    }
+
+    pub(crate) fn proceed_with_drain(&mut self) {
+        let Some(drain) = &mut self.drain else { return };
+        let (elapsed, reason) = (self.now.since(drain.began), drain.reason);
+        let total = drain.ids.len();
+        let due = match drain.options.spread_ms {
+            0 => total,
+            spread => (total as u128 * u128::from(elapsed) / u128::from(spread) + 1).min(total as u128) as usize,
+        };
+        let from = drain.done;
+        // A large drain without a spread is carried out in bounded steps too.
+        let due = due.min(from + BURIALS_PER_TURN);
+        drain.done = due.max(from);
+        let ids: Vec<_> = drain.ids[from..drain.done].to_vec();
+        let farewell = drain.options.farewell.clone();
+        let over = elapsed >= drain.options.limit_ms;
+        for id in ids {
+            let Some(connection) = self.live(id) else { continue };
+            if connection.flags.any(Flags::DIALLING) {
+                self.end(id.slot(), reason, 0, ClosedBy::Heartline);
+                continue;
+            }
+            if let Some(farewell) = &farewell {
+                // Who cannot take it is closed all the same.
+                let _ = self.send(id, farewell);
+                self.write_batch_of(id.slot());
+            }
+            self.begin_closing(id.slot(), reason, ClosedBy::Heartline);
+        }
+        if over {
+            let slots: Vec<u32> = self.connections.iter().map(|(slot, _)| slot as u32).take(BURIALS_PER_TURN).collect();
+            for slot in slots {
+                self.end_by(slot, reason, 0, ClosedBy::Heartline, None, Farewell::Abort);
+            }
+        }
+    }
+
+    /// Flush, FIN, wait for the peer's FIN, within `close_ms`.
+    pub(crate) fn begin_closing(&mut self, slot: u32, reason: Reason, by: ClosedBy) {
+        let connection = &mut self.connections[slot as usize];
+        if connection.flags.any(Flags::CLOSING) {
+            return;
+        }
+        connection.flags.set(Flags::CLOSING);
+        connection.flags.clear(Flags::PAUSED | Flags::CONTROL_FULL);
+        let close_ms = u64::from(self.options.get(connection.options).limits.close_ms);
+        let until = self.attended(self.now) + close_ms;
+        self.closing.insert(slot, Closing { reason, by, until });
+        self.forget_inbound(slot);
+        // It is judged no more; its own limit ends it.
+        self.monitor.pause(slot, self.now);
+        self.monitor.limit(slot, self.now + close_ms);
+        // What the peer still sends is read and forgotten: unread bytes would turn our FIN into a reset.
+        self.list(slot);
+        self.closing_progressed(slot);
+    }
+
+    /// Something of a closing connection was sent, or its peer has ended.
+    pub(crate) fn closing_progressed(&mut self, slot: u32) {
+        if self.queued(slot) > 0 {
+            return;
+        }
+        let connection = &mut self.connections[slot as usize];
+        if connection.flags.any(Flags::READ_ENDED) {
+            return self.end_closing(slot);
+        }
+        if !connection.flags.any(Flags::FIN_SENT) {
+            connection.flags.set(Flags::FIN_SENT);
+            if self.net.shutdown_write(&connection.socket).is_err() {
+                self.end_closing(slot);
+            }
+        }
+    }
+
+    /// The end of a closing connection.
+    pub(crate) fn end_closing(&mut self, slot: u32) {
+        let (reason, by) = match self.closing.get(&slot) {
+            Some(closing) => (closing.reason, closing.by),
+            None => (Reason::Local, ClosedBy::Application),
+        };
+        self.end(slot, reason, 0, by);
+    }
+
+    /// A connection whose socket failed.
+    pub(crate) fn end_failed(&mut self, slot: u32, error: i32) {
+        if self.connections[slot as usize].flags.any(Flags::CLOSING) {
+            return self.end_closing(slot);
+        }
+        let error = match self.write_errors.get(&slot) {
+            Some(&written) => written,
+            None => error,
+        };
+        // ECONNRESET, EPIPE: the peer did it. All others are told as they are.
+        let (reason, by) = match error {
+            104 | 32 => (Reason::PeerReset, ClosedBy::Peer),
+            _ => (Reason::OsError, ClosedBy::System),
+        };
+        self.end(slot, reason, error, by);
+    }
+
+    pub(crate) fn connect_failed(&mut self, slot: u32, reason: Reason, error: i32) {
+        let by = if reason == Reason::ConnectTimeout { ClosedBy::Heartline } else { ClosedBy::Peer };
+        self.end(slot, reason, error, by);
+    }
+
+    pub(crate) fn end(&mut self, slot: u32, reason: Reason, error: i32, by: ClosedBy) {
+        self.end_with(slot, reason, error, by, None);
+    }
+
+    pub(crate) fn end_with(&mut self, slot: u32, reason: Reason, error: i32, by: ClosedBy, frame: Option<FrameError>) {
+        // R7: a death, and whatever is broken, is aborted: no orphan stays in the kernel.
+        let farewell = match reason {
+            Reason::Silent | Reason::FrameStalled | Reason::OutputStalled | Reason::PeerReset | Reason::OsError => {
+                Farewell::Abort
+            }
+            _ => Farewell::Orderly,
+        };
+        self.end_by(slot, reason, error, by, frame, farewell);
+    }
+
+    /// The one place where a connection leaves its slot. The id is stale from here on; the rest follows in [`bury`](Self::bury).
+    pub(crate) fn end_by(
+        &mut self,
+        slot: u32,
+        reason: Reason,
+        os_error: i32,
+        by: ClosedBy,
+        frame_error: Option<FrameError>,
+        farewell: Farewell,
+    ) {
+        let connection = &self.connections[slot as usize];
+        let dialling = connection.flags.any(Flags::DIALLING);
+        let id = ConnectionId::new(slot, connection.generation);
+        let queued_bytes = self.queued(slot);
+        let state = self.monitor.state(slot, self.now);
+        let timeout_ms = self.monitor.policy_of(slot).map_or(0, |policy| policy.timeout_ms);
+        let silence_ms = state.as_ref().map_or(0, |state| state.silence_ms);
+        let statistics = self.statistics.get(slot as usize);
+        let obituary = Obituary {
+            id,
+            user: connection.user,
+            reason,
+            closed_by: by,
+            os_error,
+            frame_error,
+            address: statistics.and_then(|statistics| statistics.address()),
+            age_ms: statistics.map_or(0, |statistics| statistics.age_ms(self.now)),
+            silence_ms,
+            overshoot_ms: if reason == Reason::Silent { silence_ms.saturating_sub(timeout_ms) } else { 0 },
+            last_out_ms: statistics.and_then(|statistics| statistics.last_out_ms(self.now)),
+            unanswered: state.as_ref().map_or(0, |state| state.unanswered),
+            rtt_ms: state.as_ref().and_then(|state| state.rtt_ms),
+            bytes_in: statistics.map_or(0, |statistics| statistics.bytes().0),
+            bytes_out: statistics.map_or(0, |statistics| statistics.bytes().1),
+            messages_in: statistics.map_or(0, |statistics| statistics.messages().0),
+            messages_out: statistics.map_or(0, |statistics| statistics.messages().1),
+            queued_bytes,
+            stalls: statistics.map_or(0, |statistics| statistics.stalls(self.monitor.stalls().count)),
+            tcp: None,
+        };
+        let socket = self.forget(slot);
+        if reason == Reason::Silent {
+            self.counters.deaths += 1;
+        }
+        self.counters.count_close(reason);
+        self.ended.push_back(Ended { socket, obituary, farewell, dialling });
+    }
+
+    /// Takes a connection out of everything that knows its slot.
+    pub(crate) fn forget(&mut self, slot: u32) -> N::Socket {
+        self.forget_inbound(slot);
+        self.forget_outbox(slot);
+        let connection = self.connections.remove(slot as usize);
+        if connection.batch != NO_BATCH {
+            self.sends.forget(connection.batch);
+        }
+        self.options.release(connection.options);
+        self.monitor.remove(slot);
+        self.closing.remove(&slot);
+        self.dialling.remove(&slot);
+        self.first_frames.remove(&slot);
+        self.write_errors.remove(&slot);
+        self.uncount_address(slot);
+        self.counters.connections_now -= 1;
+        connection.socket
+    }
+
+    /// A connection that could not be set up; nobody knows of it.
+    pub(crate) fn abandon(&mut self, id: ConnectionId, farewell: Farewell) {
+        let socket = self.forget(id.slot());
+        self.net.close(socket, farewell);
+    }
+
+    /// Gives up the sockets of ended connections and tells their ends: as many as a turn may, and as the batch has room.
+    pub(crate) fn bury(&mut self, events: &mut Events) {
+        if self.ended.is_empty() {
+            return;
+        }
+        // What was told of them before comes first.
+        self.deliver_pending(events);
+        for _ in 0..BURIALS_PER_TURN {
+            if events.is_full() {
+                break;
+            }
+            let Some(Ended { socket, mut obituary, farewell, dialling }) = self.ended.pop_front() else { break };
+            if self.config.statistics && !dialling {
+                obituary.tcp = self.net.tcp_info(&socket);
+            }
+            let (id, user, reason, os_error) = (obituary.id, obituary.user, obituary.reason, obituary.os_error);
+            let kind = if dialling {
+                self.counters.connect_failed += 1;
+                RecordKind::ConnectFailed { reason, os_error }
+            } else {
+                let queued = u32::try_from(obituary.queued_bytes).unwrap_or(u32::MAX);
+                RecordKind::Closed { reason, os_error, silence_ms: obituary.silence_ms, queued }
+            };
+            events.push(id, user, kind);
+            self.obituaries.insert(id, obituary);
+            let autopsy = self.config.autopsy_ms > 0 && reason == Reason::Silent;
+            if autopsy && self.autopsies.len() < AUTOPSIES_MAX {
+                let _ = self.net.deregister(&socket);
+                let _ = self.net.shutdown_write(&socket);
+                self.autopsies.push_back(Autopsy { socket, ends: self.now + u64::from(self.config.autopsy_ms) });
+            } else {
+                self.net.close(socket, farewell);
+            }
+        }
+        self.retry_accepting();
+    }
+}

@@ -1,0 +1,158 @@
+//! One connection: its id, and the forty bytes that the reactor keeps of it.
+
+use std::fmt;
+
+use super::inbound::Inbound;
+use super::outbox::Outbox;
+
+/// The handle of a connection: 24 bits of slot and 29 of generation, so that it is exact in a double (R14). It is never
+/// 0, and a stale or foreign one is an ordinary error.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ConnectionId(u64);
+
+/// Bits of the slot in an id.
+const SLOT_BITS: u32 = 24;
+/// The largest generation: 29 bits.
+pub(crate) const GENERATION_MAX: u32 = (1 << 29) - 1;
+
+impl ConnectionId {
+    /// No connection: what events of the reactor itself carry.
+    pub const NONE: Self = Self(0);
+
+    #[inline]
+    pub(crate) const fn new(slot: u32, generation: u32) -> Self {
+        Self((generation as u64) << SLOT_BITS | slot as u64)
+    }
+
+    /// The id as a number below 2^53, for foreign interfaces.
+    pub const fn get(self) -> u64 {
+        self.0
+    }
+
+    /// The id that [`get`](Self::get) gave. Any number is safe: a wrong one is stale.
+    pub const fn from_raw(raw: u64) -> Self {
+        Self(raw)
+    }
+
+    #[inline]
+    pub(crate) const fn slot(self) -> u32 {
+        (self.0 & ((1 << SLOT_BITS) - 1)) as u32
+    }
+
+    #[inline]
+    pub(crate) const fn generation(self) -> u32 {
+        // A number above 53 bits is nobody's id: the cut to 32 bits keeps the excess, so that it matches no generation.
+        (self.0 >> SLOT_BITS) as u32
+    }
+}
+
+impl fmt::Debug for ConnectionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ConnectionId({}.{})", self.slot(), self.generation())
+    }
+}
+
+impl fmt::Display for ConnectionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)
+    }
+}
+
+/// What a connection is in the middle of, a bit each.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Flags(u16);
+
+impl Flags {
+    /// The kernel takes writes: set by an edge, cleared by a write that was not taken whole.
+    pub(crate) const WRITABLE: u16 = 1 << 0;
+    /// There may be bytes to read: set by an edge, cleared by a read that proves the socket empty (R1).
+    pub(crate) const READABLE: u16 = 1 << 1;
+    /// The peer has sent FIN or the socket failed: only a read of 0 or an error ends the reading (R1).
+    pub(crate) const READ_CLOSED: u16 = 1 << 2;
+    /// It stands on the ready list.
+    pub(crate) const LISTED: u16 = 1 << 3;
+    /// The application has paused reading.
+    pub(crate) const PAUSED: u16 = 1 << 4;
+    /// Being dialled: no Opened yet.
+    pub(crate) const DIALLING: u16 = 1 << 5;
+    /// Closing: flush what is queued, then FIN, then wait for the peer's; the side table has the rest.
+    pub(crate) const CLOSING: u16 = 1 << 6;
+    /// Our FIN is sent.
+    pub(crate) const FIN_SENT: u16 = 1 << 7;
+    /// The end of the peer's stream was read; what is queued is still flushed (R13).
+    pub(crate) const READ_ENDED: u16 = 1 << 8;
+    /// `Full` was told, `Drained` not yet.
+    pub(crate) const FULL: u16 = 1 << 9;
+    /// No whole frame has come yet.
+    pub(crate) const FIRST_FRAME_DUE: u16 = 1 << 10;
+    /// A write failed: the peer is gone, but what it sent before may still wait to be read.
+    pub(crate) const WRITE_FAILED: u16 = 1 << 11;
+    /// The control lane is at its limit: reading rests until it has drained (R4).
+    pub(crate) const CONTROL_FULL: u16 = 1 << 12;
+    /// We dialled it.
+    pub(crate) const DIALLED: u16 = 1 << 13;
+
+    #[inline]
+    pub(crate) const fn new(bits: u16) -> Self {
+        Self(bits)
+    }
+
+    #[inline]
+    pub(crate) const fn any(self, bits: u16) -> bool {
+        self.0 & bits != 0
+    }
+
+    #[inline]
+    pub(crate) const fn set(&mut self, bits: u16) {
+        self.0 |= bits;
+    }
+
+    #[inline]
+    pub(crate) const fn clear(&mut self, bits: u16) {
+        self.0 &= !bits;
+    }
+}
+
+/// No batch of sends in this turn.
+pub(crate) const NO_BATCH: u32 = u32::MAX;
+
+/// A connection. Later rooms add arrays by slot, never fields (R3).
+#[derive(Debug)]
+pub(crate) struct Connection<S> {
+    pub(crate) socket: S,
+    pub(crate) generation: u32,
+    pub(crate) user: u64,
+    /// The unfinished frame; nothing while idle (F3).
+    pub(crate) inbound: Option<Box<Inbound>>,
+    /// What the kernel refused; nothing while it takes everything.
+    pub(crate) outbox: Option<Box<Outbox>>,
+    /// Where this turn's sends gather, or [`NO_BATCH`].
+    pub(crate) batch: u32,
+    pub(crate) options: u16,
+    pub(crate) flags: Flags,
+}
+
+// R3: with the descriptor's niche the slab's vacant entries cost nothing.
+const _: () = assert!(size_of::<Connection<std::os::fd::OwnedFd>>() <= 40);
+const _: () = assert!(size_of::<Option<Connection<std::os::fd::OwnedFd>>>() <= 40);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_is_exact_in_a_double_and_never_zero() {
+        let id = ConnectionId::new((1 << 24) - 1, GENERATION_MAX);
+        assert!(id.get() < 1 << 53);
+        assert_eq!(id.get() as f64 as u64, id.get());
+        assert_eq!((id.slot(), id.generation()), ((1 << 24) - 1, GENERATION_MAX));
+        assert_ne!(ConnectionId::new(0, 1), ConnectionId::NONE);
+    }
+
+    #[test]
+    fn a_number_beyond_53_bits_is_nobodys_id() {
+        let id = ConnectionId::new(7, 9);
+        let forged = ConnectionId::from_raw(id.get() | 1 << 53);
+        assert_ne!(forged.generation(), id.generation());
+    }
+}

@@ -1,0 +1,495 @@
+//! The reactor itself: what it holds, and one turn of its loop.
+
+use std::collections::{HashMap, VecDeque};
+use std::io;
+use std::time::Duration;
+
+use slab::Slab;
+
+use super::accept::Listening;
+use super::close::{Closing, Drain, Ended};
+use super::connection::{Connection, ConnectionId, Flags, GENERATION_MAX};
+use super::counters::Counters;
+use super::events::{Events, Record, RecordKind};
+use super::judge::Autopsy;
+use super::mailbox::Mail;
+use super::net::{Net, Readiness};
+use super::obituary::Obituary;
+use super::options::{Config, OptionsTable};
+use super::sends::Sends;
+use super::statistics::Statistics;
+use crate::liveness::{Monitor, MonitorConfig, Policy, PolicyError, PolicyId, Verdict};
+use crate::time::{Millis, TICK_MS};
+
+/// Tokens of listeners carry this bit and the listener's number; ids of connections stay below 2^53.
+pub(crate) const LISTENER_TOKEN: u64 = 1 << 60;
+pub(crate) const WAKER_TOKEN: u64 = 1 << 61;
+pub(crate) const ALARM_TOKEN: u64 = 1 << 62;
+
+/// Waits with 0 that may follow one late or filled wait: a bound on how long a flood can hold a turn back.
+const WAITS_MAX: usize = 64;
+/// The clock is read again after this many connections (L4).
+const CLOCK_EVERY: usize = 64;
+/// The wheel rests while more events than this wait for room in the caller's batch.
+const PENDING_MAX: usize = 4096;
+
+/// A single-threaded reactor over some kernel. See [`Reactor`](super::Reactor) for the one that users name.
+pub struct Reactor<N: Net> {
+    pub(crate) net: N,
+    pub(crate) config: Config,
+    pub(crate) connections: Slab<Connection<N::Socket>>,
+    /// By slot; empty when statistics are off.
+    pub(crate) statistics: Vec<Statistics>,
+    pub(crate) monitor: Monitor,
+    pub(crate) options: OptionsTable,
+    pub(crate) policies: DefaultPolicies,
+    pub(crate) listeners: Slab<Listening<N>>,
+    pub(crate) sends: Sends,
+    pub(crate) counters: Counters,
+    /// Events that wait for a poll, with the bytes that they lend.
+    pub(crate) pending: VecDeque<(Record, Option<Vec<u8>>)>,
+    /// Connections with work left from an earlier turn (R2).
+    pub(crate) ready: VecDeque<ConnectionId>,
+    /// Ended connections whose sockets are still to be given up and whose end is still to be told.
+    pub(crate) ended: VecDeque<Ended<N::Socket>>,
+    pub(crate) obituaries: HashMap<ConnectionId, Obituary>,
+    pub(crate) closing: HashMap<u32, Closing>,
+    /// Since when a connection is being dialled, in attended time.
+    pub(crate) dialling: HashMap<u32, Millis>,
+    /// Errors of failed writes, until the read side has told the rest.
+    pub(crate) write_errors: HashMap<u32, i32>,
+    /// Since when the first frame of a connection is awaited, in attended time.
+    pub(crate) first_frames: HashMap<u32, Millis>,
+    /// Listener and address of connections that count against a limit per address.
+    pub(crate) counted_addresses: HashMap<u32, (u32, std::net::IpAddr)>,
+    pub(crate) drain: Option<Drain>,
+    pub(crate) autopsies: VecDeque<Autopsy<N::Socket>>,
+    pub(crate) mail: Option<Mail<N>>,
+    pub(crate) verdicts: Vec<Verdict>,
+    /// What the codec itself wants to have sent (F7).
+    pub(crate) control: Vec<u8>,
+    readiness: Vec<Readiness>,
+    generation: u32,
+    /// The descriptor was asked for: deadlines must show on it (R11).
+    nested: bool,
+    /// What the alarm is set to, to set it only when that changes.
+    alarm: Option<Millis>,
+    /// Somebody woke the reactor: poll returns, with or without events.
+    pub(crate) woken: bool,
+    /// At the end of the last wait: the moment by which this turn judges, and the clock for what it hears.
+    pub(crate) now: Millis,
+    pub(crate) heard_at: Millis,
+}
+
+/// What stands in when options name no policy.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct DefaultPolicies {
+    /// The framing has beats: `im`, role answer (L12, L13).
+    pub(crate) beats: PolicyId,
+    /// It has none: nobody judges.
+    pub(crate) none: PolicyId,
+}
+
+impl<N: Net> Reactor<N> {
+    /// A reactor over this kernel.
+    pub fn over(net: N, config: Config) -> io::Result<Self> {
+        let now_ns = net.now_ns();
+        let now = Millis::floor(now_ns);
+        let mut monitor = Monitor::new(
+            MonitorConfig {
+                seed: config.seed,
+                granularity_ms: config.granularity_ms,
+                verdicts_per_turn: config.verdicts_per_turn,
+                mass_silence: config.mass_silence,
+            },
+            now,
+        );
+        let define = |monitor: &mut Monitor, policy| {
+            monitor.define(policy).map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error.to_string()))
+        };
+        let policies =
+            DefaultPolicies { beats: define(&mut monitor, Policy::im())?, none: define(&mut monitor, Policy::none())? };
+        Ok(Self {
+            net,
+            connections: Slab::new(),
+            statistics: Vec::new(),
+            monitor,
+            options: OptionsTable::default(),
+            policies,
+            listeners: Slab::new(),
+            sends: Sends::default(),
+            counters: Counters::default(),
+            pending: VecDeque::new(),
+            ready: VecDeque::new(),
+            ended: VecDeque::new(),
+            obituaries: HashMap::new(),
+            closing: HashMap::new(),
+            dialling: HashMap::new(),
+            write_errors: HashMap::new(),
+            first_frames: HashMap::new(),
+            counted_addresses: HashMap::new(),
+            drain: None,
+            autopsies: VecDeque::new(),
+            mail: None,
+            verdicts: Vec::new(),
+            control: Vec::new(),
+            readiness: Vec::new(),
+            // R14: from a seeded random start, so that an id of another reactor is stale here.
+            generation: (config.seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 35) as u32 & GENERATION_MAX,
+            nested: false,
+            alarm: None,
+            woken: false,
+            now,
+            heard_at: Millis::ceil(now_ns),
+            config,
+        })
+    }
+
+    /// Waits until something happened, `timeout` has passed (`None`: for as long as it takes) or the mailbox was
+    /// woken, and fills `events`, which is emptied first. What the events lend stays valid until then, and the reactor
+    /// can be used while they are read.
+    ///
+    /// What was sent since the last call leaves first. Beats are answered and asked in here, so a program that has
+    /// nothing to wait for must still call it often: within the timeout of its policies at the very least.
+    ///
+    /// # Errors
+    /// Only those of the kernel's wait itself. What concerns one connection is an event.
+    pub fn poll(&mut self, events: &mut Events, timeout: Option<Duration>) -> io::Result<()> {
+        events.clear();
+        self.obituaries.clear();
+        self.woken = false;
+        let until = timeout.map(|timeout| {
+            let nanos = u64::try_from(timeout.as_nanos()).unwrap_or(u64::MAX);
+            Millis::ceil(self.net.now_ns().saturating_add(nanos))
+        });
+        loop {
+            self.turn(events, until)?;
+            if !events.is_empty() || self.woken || until.is_some_and(|until| self.now >= until) {
+                break;
+            }
+        }
+        // Answers and asks of this turn do not wait for the application.
+        self.flush();
+        if self.nested {
+            self.set_alarm()?;
+        }
+        Ok(())
+    }
+
+    /// One turn. The order is the design's (section 3): flush, promise, wait, now, I/O, ready list, wheel, last looks,
+    /// closing list, events out.
+    fn turn(&mut self, events: &mut Events, until: Option<Millis>) -> io::Result<()> {
+        self.counters.turns += 1;
+        self.flush();
+        self.deliver_pending(events);
+        self.await_readiness(events, until)?;
+        self.serve_readiness(events);
+        self.serve_ready_list(events);
+        self.accept_all(events);
+        self.read_mail();
+        self.judge(events);
+        self.proceed_with_drain();
+        self.bury(events);
+        self.end_autopsies();
+        self.deliver_pending(events);
+        Ok(())
+    }
+
+    /// Waits, and sets `now`.
+    fn await_readiness(&mut self, events: &Events, until: Option<Millis>) -> io::Result<()> {
+        let deadline = self.deadline();
+        let before = self.read_clock();
+        // A turn or an application that took longer than promised is a stall too.
+        self.note_stall(before);
+        self.promise(before);
+        let busy = !events.is_empty() || self.has_work() || self.woken;
+        let wake = if busy { Some(before) } else { earlier(deadline, until) };
+        let mut timeout_ms = wake.map(|wake| wake.since(before));
+        self.readiness.clear();
+        for _ in 0..WAITS_MAX {
+            let filled = self.net.wait(&mut self.readiness, timeout_ms)?;
+            let now = self.read_clock();
+            // The list says what was ready when the wait ended, not what is ready now: whoever comes late looks again.
+            let late = timeout_ms != Some(0) && deadline.is_some_and(|deadline| now > deadline + TICK_MS);
+            if !filled && !late {
+                break;
+            }
+            timeout_ms = Some(0);
+        }
+        let now = self.now;
+        self.note_stall(now);
+        self.promise(now);
+        Ok(())
+    }
+
+    /// Reads the clock: `now` to judge by (rounded down), `heard_at` for bytes (rounded up) (L4).
+    pub(crate) fn read_clock(&mut self) -> Millis {
+        let nanos = self.net.now_ns();
+        self.now = Millis::floor(nanos).max(self.now);
+        self.heard_at = Millis::ceil(nanos).max(self.heard_at);
+        self.now
+    }
+
+    fn note_stall(&mut self, now: Millis) {
+        if let Some(stall) = self.monitor.woke(now) {
+            self.counters.stalls += 1;
+            self.counters.stalled_ms += stall.ms;
+            let ms = u32::try_from(stall.ms).unwrap_or(u32::MAX);
+            self.tell(ConnectionId::NONE, 0, RecordKind::Stalled { ms });
+        }
+    }
+
+    fn promise(&mut self, now: Millis) {
+        let at = self.monitor.deadline().map(|deadline| deadline.max(now));
+        self.monitor.promise(at);
+    }
+
+    /// Attended time: the clock of the limits (L5, L10).
+    pub(crate) fn attended(&self, at: Millis) -> Millis {
+        at - self.monitor.stalls().total_ms
+    }
+
+    fn serve_readiness(&mut self, events: &mut Events) {
+        let readiness = std::mem::take(&mut self.readiness);
+        for (index, ready) in readiness.iter().enumerate() {
+            if index % CLOCK_EVERY == CLOCK_EVERY - 1 {
+                self.refresh_heard_at();
+            }
+            match ready.token {
+                WAKER_TOKEN => self.mail_arrived(),
+                ALARM_TOKEN => self.alarm = None,
+                token if token & LISTENER_TOKEN != 0 => self.listener_ready((token & !LISTENER_TOKEN) as usize),
+                token => self.connection_ready(ConnectionId::from_raw(token), *ready, events),
+            }
+        }
+        self.readiness = readiness;
+    }
+
+    #[inline]
+    fn connection_ready(&mut self, id: ConnectionId, ready: Readiness, events: &mut Events) {
+        let slot = id.slot();
+        let Some(connection) = self.live_mut(id) else { return };
+        if ready.read_closed {
+            connection.flags.set(Flags::READ_CLOSED);
+        }
+        if ready.writable && !connection.flags.any(Flags::WRITABLE) {
+            if connection.flags.any(Flags::DIALLING) {
+                self.dial_ready(slot);
+            } else {
+                connection.flags.set(Flags::WRITABLE);
+                self.write_outbox(slot);
+            }
+            // Writing may have ended it.
+            let Some(_) = self.live_mut(id) else { return };
+        }
+        if ready.readable || ready.read_closed {
+            let connection = &mut self.connections[slot as usize];
+            connection.flags.set(Flags::READABLE);
+            if !connection.flags.any(Flags::LISTED) {
+                self.receive(slot, events);
+            }
+        }
+    }
+
+    fn serve_ready_list(&mut self, events: &mut Events) {
+        // What is put back during this pass waits for the next turn.
+        for index in 0..self.ready.len() {
+            if events.is_full() {
+                break;
+            }
+            let Some(id) = self.ready.pop_front() else { break };
+            if index % CLOCK_EVERY == CLOCK_EVERY - 1 {
+                self.refresh_heard_at();
+            }
+            if let Some(connection) = self.live_mut(id) {
+                connection.flags.clear(Flags::LISTED);
+                self.receive(id.slot(), events);
+            }
+        }
+    }
+
+    fn refresh_heard_at(&mut self) {
+        self.heard_at = Millis::ceil(self.net.now_ns()).max(self.heard_at);
+    }
+
+    /// Puts a connection on the ready list: its edge will not come again (R2).
+    pub(crate) fn list(&mut self, slot: u32) {
+        let connection = &mut self.connections[slot as usize];
+        if !connection.flags.any(Flags::LISTED) {
+            connection.flags.set(Flags::LISTED);
+            self.ready.push_back(ConnectionId::new(slot, connection.generation));
+        }
+    }
+
+    /// Work that needs no readiness of the kernel.
+    fn has_work(&self) -> bool {
+        !self.ready.is_empty()
+            || !self.ended.is_empty()
+            || !self.pending.is_empty()
+            || !self.sends.is_empty()
+            || self.mail.as_ref().is_some_and(Mail::has_more)
+            || self.listeners.iter().any(|(_, listening)| listening.wants_turn())
+    }
+
+    /// When the next thing is to be done without the kernel's asking; `None` if never.
+    fn deadline(&self) -> Option<Millis> {
+        let mut deadline = self.monitor.deadline();
+        for (_, listening) in &self.listeners {
+            deadline = earlier(deadline, listening.retry_at);
+        }
+        if let Some(drain) = &self.drain {
+            deadline = earlier(deadline, Some(drain.next_at()));
+        }
+        if let Some(autopsy) = self.autopsies.front() {
+            deadline = earlier(deadline, Some(autopsy.ends));
+        }
+        deadline
+    }
+
+    /// The descriptor to nest this reactor in a foreign loop: readable whenever [`poll`](Self::poll) has anything to
+    /// do, deadlines included (R11). It stays the reactor's. The timer behind it exists from the first call on.
+    pub fn descriptor(&mut self) -> io::Result<std::os::fd::RawFd> {
+        if !self.nested {
+            self.nested = true;
+            self.net.alarm(None, ALARM_TOKEN)?;
+            self.alarm = None;
+            self.set_alarm()?;
+        }
+        Ok(self.net.descriptor())
+    }
+
+    /// Milliseconds until [`poll`](Self::poll) has something to do without the kernel's asking; `None` if never. For
+    /// loops that take a timeout; it is 0 while work waits.
+    pub fn wait_ms(&mut self) -> Option<u64> {
+        if self.has_work() {
+            return Some(0);
+        }
+        let now = Millis::floor(self.net.now_ns());
+        self.deadline().map(|deadline| deadline.since(now))
+    }
+
+    fn set_alarm(&mut self) -> io::Result<()> {
+        let at = if self.has_work() { Some(self.now) } else { self.deadline() };
+        if at != self.alarm {
+            self.alarm = at;
+            self.net.alarm(at.map(|at| at.0.saturating_mul(1_000_000)), ALARM_TOKEN)?;
+        }
+        Ok(())
+    }
+
+    /// After a change from outside a poll, a nested reactor must show it on its descriptor.
+    pub(crate) fn show_work(&mut self) {
+        if self.nested {
+            // The timer exists: setting it cannot fail for lack of anything.
+            let _ = self.set_alarm();
+        }
+    }
+
+    /// A new connection in a free slot. The caller has registered nothing yet.
+    pub(crate) fn insert(
+        &mut self,
+        socket: N::Socket,
+        options: u16,
+        flags: u16,
+        address: impl FnOnce(&mut N, &N::Socket) -> Option<std::net::SocketAddr>,
+    ) -> ConnectionId {
+        self.generation = if self.generation >= GENERATION_MAX { 1 } else { self.generation + 1 };
+        let address = if self.config.statistics { address(&mut self.net, &socket) } else { None };
+        let slot = self.connections.insert(Connection {
+            socket,
+            generation: self.generation,
+            user: 0,
+            inbound: None,
+            outbox: None,
+            batch: super::connection::NO_BATCH,
+            options,
+            flags: Flags::new(flags),
+        });
+        if self.config.statistics {
+            let statistics = Statistics::new(address, self.now, self.monitor.stalls().count);
+            if slot == self.statistics.len() {
+                self.statistics.push(statistics);
+            } else {
+                self.statistics[slot] = statistics;
+            }
+        }
+        self.counters.connections_now += 1;
+        ConnectionId::new(slot as u32, self.generation)
+    }
+
+    /// The connection behind an id, unless the id is stale.
+    #[inline]
+    pub(crate) fn live(&self, id: ConnectionId) -> Option<&Connection<N::Socket>> {
+        self.connections.get(id.slot() as usize).filter(|connection| connection.generation == id.generation())
+    }
+
+    #[inline]
+    pub(crate) fn live_mut(&mut self, id: ConnectionId) -> Option<&mut Connection<N::Socket>> {
+        self.connections.get_mut(id.slot() as usize).filter(|connection| connection.generation == id.generation())
+    }
+
+    /// Tells an event of a connection that lives.
+    pub(crate) fn tell_of(&mut self, slot: u32, kind: RecordKind) {
+        let connection = &self.connections[slot as usize];
+        let (id, user) = (ConnectionId::new(slot, connection.generation), connection.user);
+        self.tell(id, user, kind);
+    }
+
+    /// Keeps an event until a batch has room for it.
+    pub(crate) fn tell(&mut self, id: ConnectionId, user: u64, kind: RecordKind) {
+        self.pending.push_back((Record { id, user, kind, head: (0, 0), message: (0, 0), block: 0 }, None));
+    }
+
+    pub(crate) fn deliver_pending(&mut self, events: &mut Events) {
+        while !events.is_full() {
+            let Some((mut record, block)) = self.pending.pop_front() else { break };
+            if let Some(block) = block {
+                record.message = (0, block.len() as u32);
+                events.blocks.push(block);
+                record.block = events.blocks.len() as u32;
+            }
+            events.records.push(record);
+        }
+    }
+
+    /// Whether the wheel may turn: verdicts wait while the caller's batch is full.
+    pub(crate) fn may_judge(&self, events: &Events) -> bool {
+        !events.is_full() && self.pending.len() < PENDING_MAX
+    }
+
+    /// Defines a policy, or finds the id of an equal one.
+    pub fn define_policy(&mut self, policy: Policy) -> Result<PolicyId, PolicyError> {
+        self.monitor.define(policy)
+    }
+
+    /// Changes a policy: the live connections that follow it change with it.
+    pub fn redefine_policy(&mut self, id: PolicyId, policy: Policy) -> Result<(), PolicyError> {
+        let now = self.read_clock();
+        self.monitor.redefine(id, policy, now)?;
+        self.show_work();
+        Ok(())
+    }
+
+    /// Counters of everything that happens.
+    pub fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// What is behind the liveness of all connections: the advisor, stalls, its own counters.
+    pub fn monitor(&self) -> &Monitor {
+        &self.monitor
+    }
+
+    /// The obituary of a connection whose end the last poll told.
+    pub fn obituary(&self, id: ConnectionId) -> Option<&Obituary> {
+        self.obituaries.get(&id)
+    }
+}
+
+/// The earlier of two moments that may be none.
+pub(crate) fn earlier(a: Option<Millis>, b: Option<Millis>) -> Option<Millis> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(a.min(b)),
+        (a, b) => a.or(b),
+    }
+}

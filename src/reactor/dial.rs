@@ -1,0 +1,86 @@
+//! Dialling: an id at once, then Opened or ConnectFailed (R8).
+
+use std::io;
+
+use super::connection::{ConnectionId, Flags};
+use super::core::Reactor;
+use super::events::{Reason, RecordKind};
+use super::net::{Address, Farewell, Net};
+use super::options::Options;
+
+impl<N: Net> Reactor<N> {
+    /// Starts a connection. Its id ends in Opened … Closed, or in ConnectFailed alone, within `limits.connect_ms`.
+    /// What is sent before Opened waits in the outbox. `user` is the application's word.
+    ///
+    /// # Errors
+    /// What fails at once: no descriptor, no such Unix socket, an address that cannot be dialled, `connections_max`.
+    pub fn connect(&mut self, address: &Address, options: &Options, user: u64) -> io::Result<ConnectionId> {
+        self.check_room()?;
+        let number = self.intern(options, true)?;
+        let socket = match self.net.connect(address, &self.effective_socket_options(number)) {
+            Ok(socket) => socket,
+            Err(error) => {
+                self.options.release(number);
+                return Err(error);
+            }
+        };
+        let dialled = match address {
+            Address::Tcp(address) => Some(*address),
+            _ => None,
+        };
+        let id = self.insert(socket, number, Flags::DIALLING | Flags::DIALLED, |_, _| dialled);
+        let slot = id.slot();
+        let connection = &mut self.connections[slot as usize];
+        connection.user = user;
+        if let Err(error) = self.net.register(&connection.socket, id.get()) {
+            self.abandon(id, Farewell::Abort);
+            return Err(error);
+        }
+        self.read_clock();
+        self.dialling.insert(slot, self.attended(self.now));
+        // Nobody judges it yet; its place in the wheel is for the limit.
+        self.monitor.add(slot, self.policies.none, self.now);
+        let connect_ms = self.options.get(number).limits.connect_ms;
+        if connect_ms > 0 {
+            self.monitor.limit(slot, self.now + u64::from(connect_ms));
+        }
+        self.show_work();
+        Ok(id)
+    }
+
+    pub(crate) fn check_room(&self) -> io::Result<()> {
+        let limit = self.config.connections_max;
+        if self.connections.len() + self.ended.len() >= limit as usize {
+            let message = format!("connections_max, {limit}, is reached");
+            return Err(io::Error::new(io::ErrorKind::QuotaExceeded, message));
+        }
+        Ok(())
+    }
+
+    /// The socket of a dial became writable: established, or failed.
+    pub(crate) fn dial_ready(&mut self, slot: u32) {
+        let connection = &mut self.connections[slot as usize];
+        match self.net.connected(&connection.socket) {
+            Ok(None) => {}
+            Ok(Some(())) => {
+                connection.flags.clear(Flags::DIALLING);
+                connection.flags.set(Flags::WRITABLE | Flags::FIRST_FRAME_DUE);
+                self.dialling.remove(&slot);
+                self.monitor.remove(slot);
+                self.begin_liveness(slot);
+                self.counters.connected += 1;
+                self.tell_of(slot, RecordKind::Opened(None));
+                self.write_outbox(slot);
+            }
+            Err(error) => {
+                let code = error.raw_os_error().unwrap_or(0);
+                let reason = match error.kind() {
+                    io::ErrorKind::ConnectionRefused => Reason::ConnectRefused,
+                    io::ErrorKind::TimedOut => Reason::ConnectTimeout,
+                    _ => Reason::ConnectError,
+                };
+                self.connect_failed(slot, reason, code);
+            }
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! What the monitor finds, carried out: asks, verdicts, last looks, limits, autopsies.
+
+use super::connection::{ConnectionId, Flags};
+use super::core::{Reactor, earlier};
+use super::events::{Events, Reason, RecordKind};
+use super::net::{Farewell, Net};
+use super::obituary::ClosedBy;
+use crate::liveness::{Verdict, VerdictKind};
+use crate::time::Millis;
+
+/// A descriptor declared dead, kept to see whether it was.
+pub(crate) struct Autopsy<S> {
+    pub(crate) socket: S,
+    pub(crate) ends: Millis,
+}
+
+impl<N: Net> Reactor<N> {
+    /// Turns the wheel, last in the turn: every byte that had come by the end of the wait has been heard (L6, L8).
+    pub(crate) fn judge(&mut self, events: &Events) {
+        if !self.may_judge(events) || self.monitor.deadline().is_none_or(|deadline| deadline > self.now) {
+            return;
+        }
+        let mut verdicts = std::mem::take(&mut self.verdicts);
+        verdicts.clear();
+        self.monitor.advance(self.now, &mut verdicts);
+        for verdict in &verdicts {
+            self.carry_out(verdict);
+        }
+        self.verdicts = verdicts;
+        let took_us = self.net.now_ns().saturating_sub(self.now.0 * 1_000_000) / 1000;
+        self.counters.turn_max_us = self.counters.turn_max_us.max(took_us);
+    }
+
+    fn carry_out(&mut self, verdict: &Verdict) {
+        let slot = verdict.peer;
+        match verdict.kind {
+            VerdictKind::Stalled => {
+                self.counters.stalls += 1;
+                self.counters.stalled_ms += u64::from(verdict.silence_ms);
+                self.tell(ConnectionId::NONE, 0, RecordKind::Stalled { ms: verdict.silence_ms });
+            }
+            VerdictKind::MassSilence { silent, of } => {
+                self.counters.mass_silences += 1;
+                self.tell(ConnectionId::NONE, 0, RecordKind::MassSilence { silent, of });
+            }
+            // The connection may have ended by an earlier verdict of this turn.
+            _ if !self.connections.contains(slot as usize) => {}
+            VerdictKind::Ask => self.ask(slot),
+            VerdictKind::Suspect => {
+                self.counters.suspects += 1;
+                self.tell_of(slot, RecordKind::Suspect { silence_ms: verdict.silence_ms });
+            }
+            VerdictKind::Revived => {
+                self.counters.revived += 1;
+                self.tell_of(slot, RecordKind::Revived { silence_ms: verdict.silence_ms });
+            }
+            VerdictKind::Dead => self.propose_death(slot),
+            VerdictKind::Limit => self.check_limits(slot),
+        }
+    }
+
+    /// L6: a byte in the socket saves the peer; also of one whose reading is paused (L10).
+    fn propose_death(&mut self, slot: u32) {
+        let connection = &self.connections[slot as usize];
+        if self.net.last_look(&connection.socket) {
+            self.counters.last_looks_saved += 1;
+            self.monitor.heard(slot, self.heard_at);
+            if !connection.flags.any(Flags::PAUSED | Flags::CONTROL_FULL) {
+                self.connections[slot as usize].flags.set(Flags::READABLE);
+                self.list(slot);
+            }
+            return;
+        }
+        self.end(slot, Reason::Silent, 0, ClosedBy::Heartline);
+    }
+
+    /// L10: which of a connection's limits is over, if any; else when the next one is.
+    fn check_limits(&mut self, slot: u32) {
+        let now = self.attended(self.now);
+        let connection = &self.connections[slot as usize];
+        let limits = self.options.get(connection.options).limits;
+        let flags = connection.flags;
+        let mut next: Option<Millis> = None;
+        let mut over = |began: Option<Millis>, limit_ms: u32| {
+            let ends = began.filter(|_| limit_ms > 0).map(|began| began + u64::from(limit_ms));
+            next = earlier(next, ends.filter(|ends| *ends > now));
+            ends.is_some_and(|ends| ends <= now)
+        };
+        let began = self.dialling.get(&slot).copied();
+        if over(began, limits.connect_ms) {
+            return self.connect_failed(slot, Reason::ConnectTimeout, 110);
+        }
+        if let Some(closing) = self.closing.get(&slot) {
+            if closing.until <= now {
+                return self.end_closing(slot);
+            }
+            next = Some(closing.until);
+        } else {
+            let began = connection.outbox.as_ref().filter(|_| !flags.any(Flags::DIALLING)).map(|outbox| outbox.progress);
+            if over(began, limits.output_ms) {
+                return self.end(slot, Reason::OutputStalled, 0, ClosedBy::Heartline);
+            }
+            let began = connection
+                .inbound
+                .as_ref()
+                .filter(|inbound| !inbound.is_backlog() && !flags.any(Flags::PAUSED | Flags::CONTROL_FULL))
+                .map(|inbound| inbound.begun);
+            if over(began, limits.frame_ms) {
+                return self.end(slot, Reason::FrameStalled, 0, ClosedBy::Heartline);
+            }
+            if flags.any(Flags::FIRST_FRAME_DUE) && !flags.any(Flags::PAUSED) {
+                let began = self.first_frames.get(&slot).copied();
+                if over(began, limits.first_frame_ms) {
+                    return self.end(slot, Reason::FirstFrameLate, 0, ClosedBy::Heartline);
+                }
+            } else {
+                self.first_frames.remove(&slot);
+            }
+        }
+        if let Some(next) = next {
+            self.monitor.limit(slot, self.now + next.since(now));
+        }
+        // A write that the kernel refused for want of memory has no edge to wait for.
+        let connection = &self.connections[slot as usize];
+        if connection.outbox.is_some() && connection.flags.any(Flags::WRITABLE) {
+            self.write_outbox(slot);
+        }
+    }
+
+    /// Opens what was kept: bytes that came after the death say that it was none.
+    pub(crate) fn end_autopsies(&mut self) {
+        while self.autopsies.front().is_some_and(|autopsy| autopsy.ends <= self.now) {
+            let Some(Autopsy { socket, .. }) = self.autopsies.pop_front() else { return };
+            let mut scratch = [0; 4096];
+            let mut bytes = 0;
+            while let Ok(count) = self.net.recv(&socket, &mut scratch) {
+                if count == 0 || bytes > 1 << 20 {
+                    break;
+                }
+                bytes += count as u64;
+            }
+            self.counters.autopsies += 1;
+            self.counters.false_deaths += u64::from(bytes > 0);
+            self.counters.false_death_bytes += bytes;
+            self.net.close(socket, Farewell::Abort);
+            self.retry_accepting();
+        }
+    }
+}

@@ -1,0 +1,170 @@
+//! The mailbox: how other threads reach a reactor. Bounded; what cannot be done comes back as Unsent (R10).
+
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, TrySendError, sync_channel};
+
+use super::close::Close;
+use super::connection::ConnectionId;
+use super::core::{Reactor, WAKER_TOKEN};
+use super::net::Net;
+
+/// Requests carried out in one turn.
+const MAIL_PER_TURN: usize = 1024;
+
+enum Letter {
+    Send(ConnectionId, Vec<u8>),
+    Broadcast(Arc<[u8]>),
+    Close(ConnectionId, Close, Option<u16>),
+    Wake,
+}
+
+/// A handle on a reactor for any thread. Clones reach the same reactor; it may outlive it.
+pub struct Mailbox<N: Net> {
+    letters: SyncSender<Letter>,
+    waker: N::Waker,
+    /// The reactor was woken and has not looked yet: no second wake-up is needed.
+    signalled: Arc<AtomicBool>,
+}
+
+impl<N: Net> Clone for Mailbox<N> {
+    fn clone(&self) -> Self {
+        Self { letters: self.letters.clone(), waker: self.waker.clone(), signalled: self.signalled.clone() }
+    }
+}
+
+impl<N: Net> fmt::Debug for Mailbox<N> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Mailbox").finish_non_exhaustive()
+    }
+}
+
+/// Why a mailbox did not take a request.
+#[derive(Debug)]
+pub enum MailboxError {
+    /// `mailbox_max` requests wait.
+    Full,
+    /// The reactor is gone.
+    Gone,
+    /// The reactor could not be woken.
+    Wake(io::Error),
+}
+
+impl fmt::Display for MailboxError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Full => f.write_str("the mailbox is full: mailbox_max requests wait"),
+            Self::Gone => f.write_str("the reactor of this mailbox is gone"),
+            Self::Wake(error) => write!(f, "the reactor could not be woken: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for MailboxError {}
+
+impl<N: Net> Mailbox<N> {
+    /// Sends a message on a connection of that reactor. If it cannot be done there, the message comes back as an
+    /// Unsent event.
+    pub fn send(&self, id: ConnectionId, message: Vec<u8>) -> Result<(), MailboxError> {
+        self.post(Letter::Send(id, message))
+    }
+
+    /// Sends a message on every open connection of that reactor. Who cannot take it is counted as refused.
+    pub fn broadcast(&self, message: Arc<[u8]>) -> Result<(), MailboxError> {
+        self.post(Letter::Broadcast(message))
+    }
+
+    /// Closes a connection of that reactor; a stale id is passed over.
+    pub fn close(&self, id: ConnectionId, how: Close, code: Option<u16>) -> Result<(), MailboxError> {
+        self.post(Letter::Close(id, how, code))
+    }
+
+    /// Makes that reactor's poll return, with or without events.
+    pub fn wake(&self) -> Result<(), MailboxError> {
+        self.post(Letter::Wake)
+    }
+
+    fn post(&self, letter: Letter) -> Result<(), MailboxError> {
+        self.letters.try_send(letter).map_err(|error| match error {
+            TrySendError::Full(_) => MailboxError::Full,
+            TrySendError::Disconnected(_) => MailboxError::Gone,
+        })?;
+        if !self.signalled.swap(true, Ordering::AcqRel) {
+            N::wake(&self.waker).map_err(MailboxError::Wake)?;
+        }
+        Ok(())
+    }
+}
+
+/// The reactor's side.
+pub(crate) struct Mail<N: Net> {
+    letters: Receiver<Letter>,
+    mailbox: Mailbox<N>,
+    /// The waker spoke, or the last turn did not read all.
+    arrived: bool,
+}
+
+impl<N: Net> Mail<N> {
+    pub(crate) fn has_more(&self) -> bool {
+        self.arrived
+    }
+}
+
+impl<N: Net> Reactor<N> {
+    /// A mailbox of this reactor. The first call makes it; without one there is no waker and no cost.
+    pub fn mailbox(&mut self) -> io::Result<Mailbox<N>> {
+        if let Some(mail) = &self.mail {
+            return Ok(mail.mailbox.clone());
+        }
+        let waker = self.net.waker(WAKER_TOKEN)?;
+        let (sender, letters) = sync_channel(self.config.mailbox_max.max(1));
+        let mailbox = Mailbox { letters: sender, waker, signalled: Arc::new(AtomicBool::new(false)) };
+        self.mail = Some(Mail { letters, mailbox: mailbox.clone(), arrived: false });
+        Ok(mailbox)
+    }
+
+    pub(crate) fn mail_arrived(&mut self) {
+        if let Some(mail) = &mut self.mail {
+            mail.arrived = true;
+        }
+    }
+
+    pub(crate) fn read_mail(&mut self) {
+        let Some(mut mail) = self.mail.take() else { return };
+        if mail.arrived {
+            // Before the letters are read: who posts from here on wakes again.
+            mail.mailbox.signalled.store(false, Ordering::Release);
+            mail.arrived = false;
+            for _ in 0..MAIL_PER_TURN {
+                match mail.letters.try_recv() {
+                    Ok(letter) => self.carry_out_letter(letter),
+                    Err(TryRecvError::Empty | TryRecvError::Disconnected) => {
+                        self.mail = Some(mail);
+                        return;
+                    }
+                }
+            }
+            mail.arrived = true;
+        }
+        self.mail = Some(mail);
+    }
+
+    fn carry_out_letter(&mut self, letter: Letter) {
+        match letter {
+            Letter::Send(id, message) => {
+                if self.send(id, &message).is_err() {
+                    let user = self.live(id).map_or(0, |connection| connection.user);
+                    self.tell_unsent(id, user, message);
+                }
+            }
+            Letter::Broadcast(message) => {
+                self.broadcast_all(None, None, &message);
+            }
+            // It may have ended since: that is what was wanted.
+            Letter::Close(id, how, code) => drop(self.close(id, how, code)),
+            Letter::Wake => self.woken = true,
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! The event loop: it holds connections, frames their bytes, beats when they fall silent and finds the dead.
+//!
+//! One thread at a time uses a [`Reactor`]; more cores are used by one reactor per thread. Its work is done inside
+//! [`poll`](core::Reactor::poll), which fills a batch of [`Events`]. Everything else, `send`, `close`, `connect` and so
+//! on, returns at once.
+//!
+//! | file | idea |
+//! |---|---|
+//! | `core` | what a reactor holds; one turn |
+//! | `net`, `linux` | what a kernel does; Linux |
+//! | `connection`, `statistics`, `inbound`, `outbox` | what is kept of one connection |
+//! | `options`, `events`, `obituary`, `counters` | what goes in and comes out |
+//! | `receive`, `transmit`, `sends` | the way of bytes |
+//! | `accept`, `dial`, `transfer`, `close` | beginnings and ends |
+//! | `judge` | what the monitor finds, carried out |
+//! | `mailbox` | other threads |
+
+mod accept;
+mod close;
+mod connection;
+#[cfg(feature = "sim")]
+#[doc(hidden)]
+pub mod core;
+#[cfg(not(feature = "sim"))]
+mod core;
+mod counters;
+mod dial;
+mod events;
+mod inbound;
+mod judge;
+mod linux;
+mod mailbox;
+#[cfg(feature = "sim")]
+#[doc(hidden)]
+pub mod net;
+#[cfg(not(feature = "sim"))]
+mod net;
+mod obituary;
+mod options;
+mod outbox;
+mod receive;
+mod sends;
+mod statistics;
+mod transfer;
+mod transmit;
+
+use std::io;
+
+pub use self::accept::ListenerId;
+pub use self::close::{Close, CloseError, DrainOptions};
+pub use self::connection::ConnectionId;
+pub use self::counters::Counters;
+pub use self::events::{ARENA_BYTES, Event, EventKind, Events, Iter, PauseCause, Reason};
+pub use self::linux::Linux;
+pub use self::mailbox::MailboxError;
+pub use self::net::{Address, AddressError};
+pub use self::obituary::{ClosedBy, Obituary, TcpInfo};
+pub use self::options::{
+    AUTOPSIES_MAX, CONNECTIONS_MAX, Config, Keepalive, Limits, ListenOptions, Marks, Options, SocketOptions, WhenFull,
+};
+pub use self::transfer::{AdoptError, ConnectionState, ReleaseError, Released};
+pub use self::transmit::{Broadcast, SendError};
+
+/// The reactor over this machine's kernel. It may move between threads; one uses it at a time (R10).
+pub type Reactor = core::Reactor<Linux>;
+/// How other threads reach a [`Reactor`].
+pub type Mailbox = mailbox::Mailbox<Linux>;
+
+impl Reactor {
+    /// A reactor with an epoll set of its own.
+    ///
+    /// # Errors
+    /// No descriptor is left, or no memory.
+    pub fn new(config: Config) -> io::Result<Self> {
+        Self::over(Linux::new()?, config)
+    }
+}
+
+const _: () = {
+    const fn is_send<T: Send>() {}
+    is_send::<Reactor>();
+    is_send::<Mailbox>();
+    is_send::<Events>();
+};

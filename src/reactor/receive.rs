@@ -1,0 +1,491 @@
+//! From readable to messages: read into the arena, cut frames in place, keep only an unfinished tail.
+
+use super::connection::{ConnectionId, Flags};
+use super::core::Reactor;
+use super::counters::Counters;
+use super::events::{Events, READ_BYTES_MIN, Record, RecordKind, Reason};
+use super::inbound::{Inbound, REJOIN_BYTES_MAX};
+use super::net::Net;
+use super::obituary::ClosedBy;
+use super::sends::{Lane, Sends};
+use super::statistics::Statistics;
+use crate::frame::{Cut, Frame, FrameError, Framing, Kind, Stream};
+use crate::liveness::{Beat, Monitor, Owed};
+use crate::time::Millis;
+
+/// R2: what one connection may take of one turn.
+const FRAMES_PER_TURN: usize = 64;
+const BYTES_PER_TURN: usize = 64 << 10;
+/// A buffer for an unfinished frame grows by no more than this beyond what has come (F2).
+const GROWTH_BYTES_MAX: usize = 256 << 10;
+
+/// Why the cutting of one buffer stopped.
+enum Stopped {
+    /// All whole frames are out; the rest is an unfinished frame that needs this many bytes in all, exactly or at least.
+    Unfinished { need: usize, exact: bool },
+    /// The budget is spent, or the batch is full: there may be more whole frames.
+    Budget,
+    /// The bytes are no frame.
+    Bad(FrameError),
+}
+
+impl<N: Net> Reactor<N> {
+    /// Reads and delivers what a connection has, within its budget of this turn.
+    pub(crate) fn receive(&mut self, slot: u32, events: &mut Events) {
+        let mut frames = FRAMES_PER_TURN;
+        let mut bytes = BYTES_PER_TURN;
+        loop {
+            let connection = &mut self.connections[slot as usize];
+            if connection.flags.any(Flags::PAUSED | Flags::CONTROL_FULL | Flags::DIALLING) {
+                // Still marked readable; resuming lists it again.
+                return;
+            }
+            if connection.flags.any(Flags::CLOSING) {
+                return self.discard(slot);
+            }
+            let backlog = connection.inbound.as_ref().is_some_and(|inbound| inbound.is_backlog());
+            if !backlog && !connection.flags.any(Flags::READABLE) {
+                return;
+            }
+            let room = events.arena.len() - events.lent;
+            if frames == 0 || bytes == 0 || events.is_full() || room < READ_BYTES_MIN {
+                return self.list(slot);
+            }
+            let goes_on = if backlog {
+                self.cut_backlog(slot, events, &mut frames)
+            } else {
+                let direct = connection.inbound.as_ref().is_some_and(|inbound| reads_direct(inbound));
+                if direct {
+                    self.read_direct(slot, events, &mut frames, &mut bytes)
+                } else {
+                    self.read_into_arena(slot, events, &mut frames, &mut bytes)
+                }
+            };
+            if !goes_on {
+                return;
+            }
+        }
+    }
+
+    /// Reads behind what is lent of the arena and cuts there. False: the connection is ended or drained.
+    fn read_into_arena(&mut self, slot: u32, events: &mut Events, frames: &mut usize, bytes: &mut usize) -> bool {
+        let connection = &mut self.connections[slot as usize];
+        let base = events.lent;
+        // A short unfinished frame is joined with what comes now.
+        let (mut stream, kept, begun) = match connection.inbound.take() {
+            None => (Stream::default(), 0, None),
+            Some(inbound) => {
+                let kept = inbound.bytes.len() - inbound.cut;
+                events.arena[base..base + kept].copy_from_slice(&inbound.bytes[inbound.cut..]);
+                self.counters.partial_bytes_now -= inbound.memory() as u64;
+                (inbound.stream, kept, Some(inbound.begun))
+            }
+        };
+        let room = (events.arena.len() - base - kept).min((*bytes).max(READ_BYTES_MIN));
+        let read = self.net.recv(&connection.socket, &mut events.arena[base + kept..base + kept + room]);
+        let count = match read {
+            Ok(count) if count > 0 => count,
+            other => {
+                if kept > 0 {
+                    let tail = events.arena[base..base + kept].to_vec();
+                    if !self.keep(slot, tail, stream, begun, kept + 1, false) {
+                        return false;
+                    }
+                }
+                return self.read_nothing(slot, other);
+            }
+        };
+        // R1: a short read proves the socket empty, but not while the read side is closed.
+        if count < room && !connection.flags.any(Flags::READ_CLOSED | Flags::WRITE_FAILED) {
+            connection.flags.clear(Flags::READABLE);
+        }
+        *bytes = bytes.saturating_sub(count);
+        self.heard(slot, count);
+        let filled = base + kept + count;
+        let (cut, stopped) = self.cut_arena(slot, events, base, filled, &mut stream, frames);
+        match stopped {
+            Stopped::Unfinished { .. } if cut == filled => {}
+            Stopped::Unfinished { need, exact } => {
+                let tail = events.arena[cut..filled].to_vec();
+                let begun = if cut == base { begun } else { None };
+                if !self.keep(slot, tail, stream, begun, need, exact) {
+                    return false;
+                }
+            }
+            Stopped::Budget => {
+                let tail = events.arena[cut..filled].to_vec();
+                if !self.keep(slot, tail, stream, None, 0, false) {
+                    return false;
+                }
+            }
+            Stopped::Bad(error) => {
+                self.frame_bad(slot, error);
+                return false;
+            }
+        }
+        true
+    }
+
+    /// Cuts `base..filled` of the arena in place; what messages lie in becomes lent. Returns up to where it was cut.
+    fn cut_arena(
+        &mut self,
+        slot: u32,
+        events: &mut Events,
+        base: usize,
+        filled: usize,
+        stream: &mut Stream,
+        frames: &mut usize,
+    ) -> (usize, Stopped) {
+        let connection = &mut self.connections[slot as usize];
+        let options = self.options.get(connection.options);
+        let id = ConnectionId::new(slot, connection.generation);
+        let mut intake = Intake {
+            slot,
+            framing: &options.framing,
+            deliver_beats: options.deliver_beats,
+            monitor: &mut self.monitor,
+            sends: &mut self.sends,
+            counters: &mut self.counters,
+            statistics: self.statistics.get_mut(slot as usize),
+            batch: &mut connection.batch,
+            flags: &mut connection.flags,
+            now: self.heard_at,
+        };
+        let mut at = base;
+        let stopped = loop {
+            if at == filled {
+                break Stopped::Unfinished { need: 0, exact: false };
+            }
+            if *frames == 0 || events.is_full() {
+                break Stopped::Budget;
+            }
+            match intake.framing.cut(&mut events.arena[at..filled], stream, &mut self.control) {
+                Ok(Cut::Frame(frame)) => {
+                    *frames -= 1;
+                    if let Some(kind) = intake.take(&events.arena[at..filled], &frame) {
+                        events.records.push(record(id, connection.user, kind, &frame, at, 0));
+                        events.lent = at + frame.total;
+                    }
+                    at += frame.total;
+                }
+                Ok(Cut::More { need, exact }) => break Stopped::Unfinished { need, exact },
+                Err(error) => break Stopped::Bad(error),
+            }
+        };
+        self.send_codec_control(slot);
+        (at, stopped)
+    }
+
+    /// Delivers whole frames that an earlier turn had no budget or no room for.
+    fn cut_backlog(&mut self, slot: u32, events: &mut Events, frames: &mut usize) -> bool {
+        let connection = &mut self.connections[slot as usize];
+        let Some(mut inbound) = connection.inbound.take() else { return true };
+        let memory = inbound.memory();
+        let options = self.options.get(connection.options);
+        let id = ConnectionId::new(slot, connection.generation);
+        let mut intake = Intake {
+            slot,
+            framing: &options.framing,
+            deliver_beats: options.deliver_beats,
+            monitor: &mut self.monitor,
+            sends: &mut self.sends,
+            counters: &mut self.counters,
+            statistics: self.statistics.get_mut(slot as usize),
+            batch: &mut connection.batch,
+            flags: &mut connection.flags,
+            now: self.heard_at,
+        };
+        let user = connection.user;
+        let mut moved = false;
+        let stopped = loop {
+            if inbound.cut == inbound.bytes.len() {
+                break Stopped::Unfinished { need: 0, exact: false };
+            }
+            if *frames == 0 || events.is_full() {
+                break Stopped::Budget;
+            }
+            let rest = &mut inbound.bytes[inbound.cut..];
+            match intake.framing.cut(rest, &mut inbound.stream, &mut self.control) {
+                Ok(Cut::Frame(frame)) => {
+                    let is_all = inbound.cut == 0 && frame.total == rest.len();
+                    let fits = frame.total <= events.arena.len() - events.lent;
+                    if !is_all && !fits && !events.records.is_empty() {
+                        // Wait for an empty arena rather than for memory of its own.
+                        break Stopped::Budget;
+                    }
+                    *frames -= 1;
+                    if let Some(kind) = intake.take(rest, &frame) {
+                        if is_all && frame.total > REJOIN_BYTES_MAX {
+                            moved = true;
+                        } else if fits {
+                            let at = events.lent;
+                            events.arena[at..at + frame.total].copy_from_slice(&rest[..frame.total]);
+                            events.lent += frame.total;
+                            events.records.push(record(id, user, kind, &frame, at, 0));
+                        } else {
+                            events.blocks.push(rest[..frame.total].to_vec());
+                            let block = events.blocks.len() as u32;
+                            events.records.push(record(id, user, kind, &frame, 0, block));
+                        }
+                        if moved {
+                            events.blocks.push(std::mem::take(&mut inbound.bytes));
+                            let block = events.blocks.len() as u32;
+                            events.records.push(record(id, user, kind, &frame, 0, block));
+                            break Stopped::Unfinished { need: 0, exact: false };
+                        }
+                    }
+                    inbound.cut += frame.total;
+                }
+                Ok(Cut::More { need, exact }) => break Stopped::Unfinished { need, exact },
+                Err(error) => break Stopped::Bad(error),
+            }
+        };
+        self.counters.partial_bytes_now -= memory as u64;
+        self.send_codec_control(slot);
+        match stopped {
+            Stopped::Unfinished { .. } if moved || inbound.cut == inbound.bytes.len() => true,
+            Stopped::Unfinished { need, exact } => {
+                let begun = if inbound.cut == 0 { Some(inbound.begun) } else { None };
+                let tail = if inbound.cut == 0 { inbound.bytes } else { inbound.bytes.split_off(inbound.cut) };
+                self.keep(slot, tail, inbound.stream, begun, need, exact)
+            }
+            Stopped::Budget => {
+                self.counters.partial_bytes_now += memory as u64;
+                self.connections[slot as usize].inbound = Some(inbound);
+                // The batch is full for this frame's size, or the budget is spent: next turn.
+                self.list(slot);
+                false
+            }
+            Stopped::Bad(error) => {
+                self.frame_bad(slot, error);
+                false
+            }
+        }
+    }
+
+    /// Reads straight into the buffer of a long unfinished frame, not beyond its end where that is known.
+    fn read_direct(&mut self, slot: u32, events: &mut Events, frames: &mut usize, bytes: &mut usize) -> bool {
+        let connection = &mut self.connections[slot as usize];
+        let Some(inbound) = connection.inbound.as_mut() else { return true };
+        let have = inbound.bytes.len();
+        let memory = inbound.memory();
+        // F2: memory grows with bytes received, never with bytes promised.
+        let growth = have.clamp(READ_BYTES_MIN, GROWTH_BYTES_MAX);
+        let room = if inbound.exact { growth.min(inbound.need - have) } else { growth };
+        let room = room.min((*bytes).max(READ_BYTES_MIN));
+        inbound.bytes.reserve_exact(room);
+        let grown = inbound.memory() - memory;
+        inbound.bytes.resize(have + room, 0);
+        let read = self.net.recv(&connection.socket, &mut inbound.bytes[have..]);
+        let count = *read.as_ref().unwrap_or(&0);
+        inbound.bytes.truncate(have + count);
+        self.counters.partial_bytes_now += grown as u64;
+        if count == 0 {
+            return self.read_nothing(slot, read);
+        }
+        if count < room && !connection.flags.any(Flags::READ_CLOSED | Flags::WRITE_FAILED) {
+            connection.flags.clear(Flags::READABLE);
+        }
+        let whole = inbound.bytes.len() >= inbound.need;
+        if whole {
+            inbound.need = 0;
+        }
+        *bytes = bytes.saturating_sub(count);
+        self.heard(slot, count);
+        if self.counters.partial_bytes_now as usize > self.config.partial_bytes_max {
+            self.end(slot, Reason::OverLimit, 0, ClosedBy::Heartline);
+            return false;
+        }
+        if whole { self.cut_backlog(slot, events, frames) } else { true }
+    }
+
+    /// A read gave no byte: the socket is empty, ended or broken.
+    fn read_nothing(&mut self, slot: u32, read: std::io::Result<usize>) -> bool {
+        let connection = &mut self.connections[slot as usize];
+        match read {
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => return true,
+            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
+                connection.flags.clear(Flags::READABLE);
+                if connection.flags.any(Flags::WRITE_FAILED) {
+                    self.end_failed(slot, 0);
+                }
+            }
+            Ok(_) => {
+                connection.flags.clear(Flags::READABLE);
+                if !connection.flags.any(Flags::READ_ENDED) || connection.flags.any(Flags::WRITE_FAILED) {
+                    connection.flags.set(Flags::READ_ENDED);
+                    self.read_ended(slot);
+                }
+            }
+            Err(error) => self.end_failed(slot, error.raw_os_error().unwrap_or(0)),
+        }
+        false
+    }
+
+    /// The peer sent FIN, and all that came before it is delivered (R13).
+    fn read_ended(&mut self, slot: u32) {
+        let connection = &self.connections[slot as usize];
+        if connection.flags.any(Flags::WRITE_FAILED) {
+            return self.end_failed(slot, 0);
+        }
+        if self.options.get(connection.options).half_open {
+            self.forget_inbound(slot);
+            return self.tell_of(slot, RecordKind::ReadClosed);
+        }
+        if self.queued(slot) == 0 {
+            return self.end(slot, Reason::PeerClosed, 0, ClosedBy::Peer);
+        }
+        self.begin_closing(slot, Reason::PeerClosed, ClosedBy::Peer);
+    }
+
+    /// A closing connection's bytes go nowhere; only the peer's end counts.
+    fn discard(&mut self, slot: u32) {
+        let mut scratch = [0; 4096];
+        for _ in 0..FRAMES_PER_TURN {
+            let connection = &mut self.connections[slot as usize];
+            match self.net.recv(&connection.socket, &mut scratch) {
+                Ok(count) if count > 0 => self.heard(slot, count),
+                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
+                    connection.flags.clear(Flags::READABLE);
+                    return;
+                }
+                Ok(_) => {
+                    connection.flags.clear(Flags::READABLE);
+                    connection.flags.set(Flags::READ_ENDED);
+                    return self.closing_progressed(slot);
+                }
+                Err(_) => return self.end_closing(slot),
+            }
+        }
+        self.list(slot);
+    }
+
+    /// L1: any byte proves life.
+    #[inline]
+    fn heard(&mut self, slot: u32, count: usize) {
+        self.monitor.heard(slot, self.heard_at);
+        self.counters.bytes_in += count as u64;
+        if let Some(statistics) = self.statistics.get_mut(slot as usize) {
+            statistics.received(count);
+        }
+    }
+
+    /// Keeps bytes that are not delivered yet. False: that went over the reactor's cap and ended the connection.
+    fn keep(
+        &mut self,
+        slot: u32,
+        bytes: Vec<u8>,
+        stream: Stream,
+        begun: Option<Millis>,
+        need: usize,
+        exact: bool,
+    ) -> bool {
+        let now = self.attended(self.heard_at);
+        let begins = begun.is_none();
+        let mut inbound = Inbound::new(bytes, begun.unwrap_or(now));
+        (inbound.stream, inbound.need, inbound.exact) = (stream, need, exact);
+        self.counters.partial_bytes_now += inbound.memory() as u64;
+        let connection = &mut self.connections[slot as usize];
+        connection.inbound = Some(Box::new(inbound));
+        if self.counters.partial_bytes_now as usize > self.config.partial_bytes_max {
+            self.end(slot, Reason::OverLimit, 0, ClosedBy::Heartline);
+            return false;
+        }
+        let limits = self.options.get(connection.options).limits;
+        if begins && limits.frame_ms > 0 {
+            self.monitor.limit(slot, self.heard_at + u64::from(limits.frame_ms));
+        }
+        true
+    }
+
+    pub(crate) fn forget_inbound(&mut self, slot: u32) {
+        if let Some(inbound) = self.connections[slot as usize].inbound.take() {
+            self.counters.partial_bytes_now -= inbound.memory() as u64;
+        }
+    }
+
+    fn frame_bad(&mut self, slot: u32, error: FrameError) {
+        let reason = if error.is_over_limit() { Reason::OverLimit } else { Reason::FrameBad };
+        self.end_with(slot, reason, 0, ClosedBy::Heartline, Some(error));
+    }
+
+    /// What the codec itself wants to have sent goes by the control lane (F7).
+    fn send_codec_control(&mut self, slot: u32) {
+        if !self.control.is_empty() {
+            let start = self.sends.arena.len();
+            self.sends.arena.append(&mut self.control);
+            let connection = &mut self.connections[slot as usize];
+            self.sends.add(slot, &mut connection.batch, Lane::Control, start, self.sends.arena.len());
+        }
+    }
+}
+
+/// Whether the next read goes into the frame's own buffer.
+fn reads_direct(inbound: &Inbound) -> bool {
+    inbound.bytes.len() > REJOIN_BYTES_MAX || (inbound.exact && inbound.need > READ_BYTES_MIN)
+}
+
+/// A message or beat at `at` of the arena (block 0) or of a block.
+#[inline]
+fn record(id: ConnectionId, user: u64, kind: RecordKind, frame: &Frame, at: usize, block: u32) -> Record {
+    let place = |range: &std::ops::Range<usize>| ((at + range.start) as u32, (at + range.end) as u32);
+    match kind {
+        RecordKind::Beat(_) => {
+            Record { id, user, kind, head: (0, 0), message: (at as u32, (at + frame.total) as u32), block }
+        }
+        _ => Record { id, user, kind, head: place(&frame.head), message: place(&frame.message), block },
+    }
+}
+
+/// What one whole frame touches.
+struct Intake<'a> {
+    slot: u32,
+    framing: &'a Framing,
+    deliver_beats: bool,
+    monitor: &'a mut Monitor,
+    sends: &'a mut Sends,
+    counters: &'a mut Counters,
+    statistics: Option<&'a mut Statistics>,
+    batch: &'a mut u32,
+    flags: &'a mut Flags,
+    now: Millis,
+}
+
+impl Intake<'_> {
+    /// Counts a frame and answers a beat. What is to be shown to the application comes back.
+    #[inline]
+    fn take(&mut self, bytes: &[u8], frame: &Frame) -> Option<RecordKind> {
+        if self.flags.any(Flags::FIRST_FRAME_DUE) {
+            self.flags.clear(Flags::FIRST_FRAME_DUE);
+            self.monitor.first_frame(self.slot, self.now);
+        }
+        if frame.kind == Kind::Message {
+            self.counters.messages_in += 1;
+            if let Some(statistics) = &mut self.statistics {
+                statistics.message_received();
+            }
+            return Some(RecordKind::Message);
+        }
+        self.beat(bytes, frame)
+    }
+
+    fn beat(&mut self, bytes: &[u8], frame: &Frame) -> Option<RecordKind> {
+        let beat = match frame.kind {
+            Kind::Ask => Beat::Ask,
+            Kind::Answer => Beat::Answer,
+            Kind::Either | Kind::Message => Beat::Either,
+        };
+        let (taken_for, owed) = self.monitor.beat(self.slot, beat, self.now);
+        match taken_for {
+            Beat::Answer => self.counters.answers_in += 1,
+            _ => self.counters.asks_in += 1,
+        }
+        if owed == Owed::Answer {
+            let start = self.sends.arena.len();
+            self.framing.answer(&bytes[..frame.total], frame, &mut self.sends.arena);
+            self.sends.add(self.slot, self.batch, Lane::Control, start, self.sends.arena.len());
+            self.counters.answers_out += 1;
+        }
+        self.deliver_beats.then_some(RecordKind::Beat(taken_for))
+    }
+}

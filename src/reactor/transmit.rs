@@ -1,0 +1,471 @@
+//! Sending: frames gather in the turn's arena and leave at a flush; what the kernel refuses becomes the outbox.
+
+use std::fmt;
+use std::io;
+
+use super::connection::{ConnectionId, Flags, NO_BATCH};
+use super::core::Reactor;
+use super::events::{Reason, Record, RecordKind};
+use super::net::Net;
+use super::obituary::ClosedBy;
+use super::options::WhenFull;
+use super::outbox::{CONTROL_BYTES_MAX, Outbox};
+use super::sends::{Batch, Lane, NO_SLOT, SEND_ARENA_BYTES, Sends};
+use crate::frame::EncodeError;
+
+/// Why a message was not accepted for sending. Nothing of it was queued.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SendError {
+    /// The id is of no live connection.
+    Stale,
+    /// The connection is closing.
+    Closing,
+    /// The outbox is over its high mark (R5). `Drained` tells when to go on.
+    Full {
+        /// Bytes that wait on this connection.
+        queued_bytes: usize,
+        /// Its high mark.
+        high_bytes: usize,
+    },
+    /// All outboxes together are at the reactor's cap.
+    ReactorFull {
+        /// The cap.
+        outbox_bytes_max: usize,
+    },
+    /// The framing cannot carry it.
+    Encode(EncodeError),
+}
+
+impl fmt::Display for SendError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Stale => f.write_str("the id is of no live connection"),
+            Self::Closing => f.write_str("the connection is closing"),
+            Self::Full { queued_bytes, high_bytes } => {
+                write!(f, "the outbox holds {queued_bytes} bytes; its high mark is {high_bytes}")
+            }
+            Self::ReactorFull { outbox_bytes_max } => {
+                write!(f, "all outboxes together are at outbox_bytes_max, {outbox_bytes_max}")
+            }
+            Self::Encode(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for SendError {}
+
+impl From<EncodeError> for SendError {
+    fn from(error: EncodeError) -> Self {
+        Self::Encode(error)
+    }
+}
+
+/// What a broadcast came to.
+#[derive(Clone, Debug, Default)]
+pub struct Broadcast {
+    /// How many connections took it.
+    pub accepted: usize,
+    /// Who did not, and why.
+    pub refused: Vec<(ConnectionId, SendError)>,
+}
+
+impl<N: Net> Reactor<N> {
+    /// Queues one message, framed; the bytes are copied before this returns and leave at the next
+    /// [`flush`](Self::flush) or poll.
+    #[inline]
+    pub fn send(&mut self, id: ConnectionId, message: &[u8]) -> Result<(), SendError> {
+        self.send_with_head(id, None, &[message])
+    }
+
+    /// The same from several slices, which become one message.
+    pub fn send_vectored(&mut self, id: ConnectionId, message: &[&[u8]]) -> Result<(), SendError> {
+        self.send_with_head(id, None, message)
+    }
+
+    /// The same with the head given, in the form in which heads are shown: the codec writes the length into it (F5).
+    #[inline]
+    pub fn send_with_head(
+        &mut self,
+        id: ConnectionId,
+        head: Option<&[u8]>,
+        message: &[&[u8]],
+    ) -> Result<(), SendError> {
+        if self.sends.arena.len() >= SEND_ARENA_BYTES {
+            self.flush();
+        }
+        let Some(connection) = self.live(id) else { return Err(SendError::Stale) };
+        let framing = &self.options.get(connection.options).framing;
+        let start = self.sends.arena.len();
+        framing.encode(head, message, &mut self.sends.arena)?;
+        let end = self.sends.arena.len();
+        let accepted = self.enqueue(id, start, end);
+        if accepted.is_err() {
+            self.sends.arena.truncate(start);
+        }
+        accepted
+    }
+
+    /// Queues one message on many connections: encoded once per framing, and copied only where a socket is full.
+    pub fn broadcast(
+        &mut self,
+        ids: impl IntoIterator<Item = ConnectionId>,
+        head: Option<&[u8]>,
+        message: &[u8],
+    ) -> Broadcast {
+        let mut outcome = Broadcast::default();
+        // By number of the options: where in the arena the frame of their framing lies.
+        let mut encoded: Vec<(u16, Result<(usize, usize), EncodeError>)> = Vec::new();
+        for id in ids {
+            let result = match self.live(id).map(|connection| connection.options) {
+                None => Err(SendError::Stale),
+                Some(options) => {
+                    let known = encoded.iter().find(|(known, _)| *known == options);
+                    let range = match known {
+                        Some((_, range)) => range.clone(),
+                        None => {
+                            let start = self.sends.arena.len();
+                            let framing = &self.options.get(options).framing;
+                            let range = framing
+                                .encode(head, &[message], &mut self.sends.arena)
+                                .map(|()| (start, self.sends.arena.len()));
+                            encoded.push((options, range.clone()));
+                            range
+                        }
+                    };
+                    range.map_err(SendError::from).and_then(|(start, end)| self.enqueue(id, start, end))
+                }
+            };
+            match result {
+                Ok(()) => outcome.accepted += 1,
+                Err(error) => outcome.refused.push((id, error)),
+            }
+        }
+        self.show_work();
+        outcome
+    }
+
+    /// [`broadcast`](Self::broadcast) to every connection that is open, but `except`.
+    pub fn broadcast_all(&mut self, except: Option<ConnectionId>, head: Option<&[u8]>, message: &[u8]) -> Broadcast {
+        let ids: Vec<_> = self.open_ids().filter(|id| Some(*id) != except).collect();
+        self.broadcast(ids, head, message)
+    }
+
+    /// Hands a frame of the arena to a connection, or says why not.
+    #[inline]
+    fn enqueue(&mut self, id: ConnectionId, start: usize, end: usize) -> Result<(), SendError> {
+        let slot = id.slot();
+        let Some(connection) = self.live_mut(id) else { return Err(SendError::Stale) };
+        if connection.flags.any(Flags::CLOSING | Flags::FIN_SENT | Flags::WRITE_FAILED) {
+            return Err(SendError::Closing);
+        }
+        // The common case: nothing waits on this connection.
+        if connection.outbox.is_some() || connection.batch != NO_BATCH {
+            self.make_room(slot, end - start)?;
+        }
+        let connection = &mut self.connections[slot as usize];
+        self.sends.add(slot, &mut connection.batch, Lane::Data, start, end);
+        self.counters.messages_out += 1;
+        if let Some(statistics) = self.statistics.get_mut(slot as usize) {
+            statistics.message_sent();
+        }
+        Ok(())
+    }
+
+    /// R5: sees that `more` bytes fit under the high mark, by the choice of the options.
+    fn make_room(&mut self, slot: u32, more: usize) -> Result<(), SendError> {
+        let marks = self.options.get(self.connections[slot as usize].options).marks;
+        let high_bytes = marks.high_bytes as usize;
+        let outbox_bytes_max = self.config.outbox_bytes_max;
+        let mut waiting = self.queued(slot);
+        if waiting == 0 || waiting + more <= high_bytes {
+            return if self.outbox_bytes() + more <= outbox_bytes_max {
+                Ok(())
+            } else {
+                self.counters.messages_refused += 1;
+                Err(SendError::ReactorFull { outbox_bytes_max })
+            };
+        }
+        if self.connections[slot as usize].batch != NO_BATCH {
+            // What was only gathered may leave: the socket may have room.
+            self.write_batch_of(slot);
+            waiting = self.queued(slot);
+            if self.connections[slot as usize].flags.any(Flags::WRITE_FAILED) {
+                return Err(SendError::Closing);
+            }
+        }
+        if waiting == 0 || waiting + more <= high_bytes {
+            return Ok(());
+        }
+        self.tell_full(slot, waiting);
+        match marks.when_full {
+            WhenFull::Refuse => {}
+            WhenFull::DropOldest => {
+                while waiting > 0 && waiting + more > high_bytes && self.drop_oldest(slot) {
+                    waiting = self.queued(slot);
+                }
+                if waiting == 0 || waiting + more <= high_bytes {
+                    return Ok(());
+                }
+            }
+            WhenFull::Close => {
+                self.end(slot, Reason::OutboxFull, 0, ClosedBy::Heartline);
+                return Err(SendError::Closing);
+            }
+        }
+        self.counters.messages_refused += 1;
+        Err(SendError::Full { queued_bytes: waiting, high_bytes })
+    }
+
+    fn tell_full(&mut self, slot: u32, queued: usize) {
+        let connection = &mut self.connections[slot as usize];
+        if !connection.flags.any(Flags::FULL) {
+            connection.flags.set(Flags::FULL);
+            self.tell_of(slot, RecordKind::Full { queued: u32::try_from(queued).unwrap_or(u32::MAX) });
+        }
+    }
+
+    fn drop_oldest(&mut self, slot: u32) -> bool {
+        let connection = &mut self.connections[slot as usize];
+        let id = ConnectionId::new(slot, connection.generation);
+        let Some(frame) = connection.outbox.as_mut().and_then(|outbox| outbox.drop_oldest()) else { return false };
+        let user = connection.user;
+        self.counters.outbox_bytes_now -= frame.len() as u64;
+        self.tell_unsent(id, user, frame);
+        true
+    }
+
+    pub(crate) fn tell_unsent(&mut self, id: ConnectionId, user: u64, frame: Vec<u8>) {
+        self.counters.messages_unsent += 1;
+        let record = Record { id, user, kind: RecordKind::Unsent, head: (0, 0), message: (0, 0), block: 0 };
+        self.pending.push_back((record, Some(frame)));
+    }
+
+    /// Bytes that wait on a connection.
+    pub(crate) fn queued(&self, slot: u32) -> usize {
+        let connection = &self.connections[slot as usize];
+        let gathered = if connection.batch == NO_BATCH { 0 } else { self.sends.waiting(connection.batch) };
+        connection.outbox.as_ref().map_or(0, |outbox| outbox.len()) + gathered
+    }
+
+    fn outbox_bytes(&self) -> usize {
+        self.counters.outbox_bytes_now as usize
+    }
+
+    /// Queues a beat on the control lane (R4).
+    pub(crate) fn ask(&mut self, slot: u32) {
+        let connection = &mut self.connections[slot as usize];
+        let framing = &self.options.get(connection.options).framing;
+        let start = self.sends.arena.len();
+        if framing.ask(&mut self.sends.arena) {
+            self.sends.add(slot, &mut connection.batch, Lane::Control, start, self.sends.arena.len());
+            self.counters.asks_out += 1;
+        }
+    }
+
+    /// Sends what has gathered, now, without waiting for the next poll.
+    pub fn flush(&mut self) {
+        if self.sends.is_empty() {
+            return;
+        }
+        let sends = std::mem::take(&mut self.sends);
+        for batch in &sends.batches {
+            if batch.slot != NO_SLOT {
+                self.connections[batch.slot as usize].batch = NO_BATCH;
+                self.write_batch(&sends, batch);
+            }
+        }
+        // Writing may have ended connections and told of it, but it gathers nothing.
+        debug_assert!(self.sends.is_empty());
+        self.sends = sends;
+        self.sends.clear();
+        self.show_work();
+    }
+
+    /// Writes one connection's batch ahead of the others.
+    pub(crate) fn write_batch_of(&mut self, slot: u32) {
+        let connection = &mut self.connections[slot as usize];
+        let index = std::mem::replace(&mut connection.batch, NO_BATCH);
+        if index == NO_BATCH {
+            return;
+        }
+        let sends = std::mem::take(&mut self.sends);
+        self.write_batch(&sends, &sends.batches[index as usize]);
+        self.sends = sends;
+        self.sends.forget(index);
+    }
+
+    #[inline]
+    fn write_batch(&mut self, sends: &Sends, batch: &Batch) {
+        let connection = &mut self.connections[batch.slot as usize];
+        if connection.flags.any(Flags::WRITE_FAILED) {
+            return;
+        }
+        let written = if connection.outbox.is_some() || !connection.flags.any(Flags::WRITABLE) {
+            Ok(0)
+        } else if let Some(bytes) = sends.only_piece(batch) {
+            self.net.send(&connection.socket, bytes)
+        } else {
+            self.net.send_vectored(&connection.socket, &sends.slices(batch))
+        };
+        match written {
+            Ok(count) if count == batch.bytes as usize => self.sent(batch.slot, count),
+            Ok(count) => {
+                self.sent(batch.slot, count);
+                self.queue_rest(sends, batch, count);
+            }
+            Err(error) => self.not_written(sends, batch, &error),
+        }
+    }
+
+    fn not_written(&mut self, sends: &Sends, batch: &Batch, error: &io::Error) {
+        match error.kind() {
+            io::ErrorKind::WouldBlock => {
+                self.connections[batch.slot as usize].flags.clear(Flags::WRITABLE);
+                self.queue_rest(sends, batch, 0);
+            }
+            // No memory for buffers, or a signal: nothing was taken, and no edge will come. The next turn tries again.
+            io::ErrorKind::Interrupted | io::ErrorKind::OutOfMemory => self.queue_rest(sends, batch, 0),
+            _ if error.raw_os_error() == Some(NO_BUFFERS) => self.queue_rest(sends, batch, 0),
+            _ => self.write_failed(batch.slot, error),
+        }
+    }
+
+    /// The kernel took `count` bytes of a batch: the rest becomes the outbox.
+    fn queue_rest(&mut self, sends: &Sends, batch: &Batch, count: usize) {
+        let slot = batch.slot;
+        let now = self.attended(self.now);
+        let connection = &mut self.connections[slot as usize];
+        let begins = connection.outbox.is_none();
+        let outbox = connection.outbox.get_or_insert_with(|| Box::new(Outbox::new(now)));
+        let before = outbox.len();
+        let mut taken = count;
+        for (lane, frame) in sends.frames(batch) {
+            let part = taken.min(frame.len());
+            taken -= part;
+            match lane {
+                Lane::Control => outbox.push_control(&frame[part..]),
+                Lane::Data if part > 0 && part < frame.len() => outbox.push_begun(&frame[part..]),
+                Lane::Data => outbox.push_data(&frame[part..]),
+            }
+        }
+        let added = outbox.len() - before;
+        self.counters.outbox_bytes_now += added as u64;
+        if outbox.control_len() > CONTROL_BYTES_MAX {
+            connection.flags.set(Flags::CONTROL_FULL);
+        }
+        if count > 0 {
+            connection.flags.clear(Flags::WRITABLE);
+        }
+        let (limits, marks) = {
+            let options = self.options.get(connection.options);
+            (options.limits, options.marks)
+        };
+        let writable = connection.flags.any(Flags::WRITABLE);
+        if begins && limits.output_ms > 0 {
+            self.monitor.limit(slot, self.now + u64::from(limits.output_ms));
+        }
+        let queued = self.queued(slot);
+        if queued > marks.high_bytes as usize {
+            self.tell_full(slot, queued);
+        }
+        if writable && !self.connections[slot as usize].flags.any(Flags::DIALLING) {
+            // No edge tells when to try again.
+            self.list_write(slot);
+        }
+    }
+
+    /// A socket that refused without being full is tried again by a limit of one tick.
+    fn list_write(&mut self, slot: u32) {
+        self.monitor.limit(slot, self.now + crate::time::TICK_MS);
+    }
+
+    /// Writes the outbox as far as the kernel takes it.
+    pub(crate) fn write_outbox(&mut self, slot: u32) {
+        loop {
+            let attended = self.attended(self.now);
+            let connection = &mut self.connections[slot as usize];
+            let Some(outbox) = connection.outbox.as_mut() else { break };
+            let slices = outbox.slices();
+            let length: usize = slices.iter().map(|slice| slice.len()).sum();
+            let written = self.net.send_vectored(&connection.socket, &slices);
+            drop(slices);
+            match written {
+                Ok(count) => {
+                    outbox.wrote(count, attended);
+                    let empty = outbox.is_empty();
+                    let control_low = outbox.control_len() <= CONTROL_BYTES_MAX / 2;
+                    self.counters.outbox_bytes_now -= count as u64;
+                    if empty {
+                        connection.outbox = None;
+                    }
+                    // A short write proves the socket full.
+                    if count < length {
+                        connection.flags.clear(Flags::WRITABLE);
+                    }
+                    if control_low && connection.flags.any(Flags::CONTROL_FULL) {
+                        connection.flags.clear(Flags::CONTROL_FULL);
+                        self.list(slot);
+                    }
+                    self.sent(slot, count);
+                    if empty || count < length {
+                        break;
+                    }
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    connection.flags.clear(Flags::WRITABLE);
+                    break;
+                }
+                Err(error)
+                    if matches!(error.kind(), io::ErrorKind::Interrupted | io::ErrorKind::OutOfMemory)
+                        || error.raw_os_error() == Some(NO_BUFFERS) =>
+                {
+                    self.list_write(slot);
+                    break;
+                }
+                Err(error) => return self.write_failed(slot, &error),
+            }
+        }
+        self.tell_drained(slot);
+        if self.connections[slot as usize].flags.any(Flags::CLOSING) {
+            self.closing_progressed(slot);
+        }
+    }
+
+    fn tell_drained(&mut self, slot: u32) {
+        let queued = self.queued(slot);
+        let connection = &mut self.connections[slot as usize];
+        let low = self.options.get(connection.options).marks.low_bytes as usize;
+        if connection.flags.any(Flags::FULL) && queued <= low {
+            connection.flags.clear(Flags::FULL);
+            self.tell_of(slot, RecordKind::Drained);
+        }
+    }
+
+    #[inline]
+    fn sent(&mut self, slot: u32, count: usize) {
+        self.counters.bytes_out += count as u64;
+        if let Some(statistics) = self.statistics.get_mut(slot as usize) {
+            statistics.sent(count, self.now);
+        }
+    }
+
+    /// The peer is gone for writing; what it sent before may still wait to be read, and the read side tells the end.
+    fn write_failed(&mut self, slot: u32, error: &io::Error) {
+        self.forget_outbox(slot);
+        self.write_errors.insert(slot, error.raw_os_error().unwrap_or(0));
+        let connection = &mut self.connections[slot as usize];
+        connection.flags.set(Flags::WRITE_FAILED | Flags::READABLE);
+        connection.flags.clear(Flags::PAUSED | Flags::CONTROL_FULL);
+        self.list(slot);
+    }
+
+    pub(crate) fn forget_outbox(&mut self, slot: u32) -> usize {
+        let Some(outbox) = self.connections[slot as usize].outbox.take() else { return 0 };
+        self.counters.outbox_bytes_now -= outbox.len() as u64;
+        outbox.len()
+    }
+}
+
+/// ENOBUFS, which has no [`io::ErrorKind`] of its own.
+const NO_BUFFERS: i32 = 105;
