@@ -91,15 +91,19 @@ impl Given {
             return out.extend_from_slice(frame);
         }
         let start = out.len();
-        let is_whole = match &self.answer {
+        let echoed = match &self.answer {
             Mark::Whole(message) => wire.encode(frame.get(cut.head.clone()), &[message], out).is_ok(),
-            mark @ Mark::Pattern(..) => {
+            pattern @ Mark::Pattern(..) => {
                 out.extend_from_slice(frame);
-                // The pattern may have hit what decides the length of *this* frame, or not fit in it.
-                mark.overlay(&mut out[start..]) && cut_whole(wire, max_bytes, &mut out[start..]).is_some()
+                pattern.overlay(&mut out[start..])
             }
         };
-        if !is_whole {
+        // What is echoed may spoil the answer: a pattern on what decides the length of *this* frame, an ask still to be
+        // seen in it (two peers would then answer each other for ever). Then the bare answer goes.
+        let is_answer = |bytes: &mut [u8]| {
+            cut_whole(wire, max_bytes, bytes).is_some_and(|cut| self.kind(bytes, &cut) == Kind::Answer)
+        };
+        if !echoed || !is_answer(&mut out[start..]) {
             out.truncate(start);
             out.extend_from_slice(&self.answer_frame);
         }
@@ -158,16 +162,18 @@ fn build(wire: &Wire, max_bytes: usize, mark: &Mark) -> Result<(Vec<u8>, Frame),
                 return Err(BeatFault::TooLong { length: least, limit: BEAT_BYTES_MAX });
             }
             let mut message = vec![0; least];
+            // The pattern belongs before what ends the frame.
+            let needed = end + if let Wire::Delimiter(delimiter) = wire { delimiter.bytes.len() } else { 0 };
             loop {
                 frame.clear();
                 wire.encode(None, &[&message], &mut frame).map_err(BeatFault::Encode)?;
-                if frame.len() >= end {
+                if frame.len() >= needed {
                     break;
                 }
                 if matches!(wire, Wire::Fixed(_)) {
                     return Err(BeatFault::TooLong { length: end, limit: frame.len() });
                 }
-                message.resize(message.len() + end - frame.len(), 0);
+                message.resize(message.len() + needed - frame.len(), 0);
             }
             mark.overlay(&mut frame);
         }

@@ -122,7 +122,7 @@ fn length(keys: &Keys<'_>, argument: Option<Value<'_>>) -> Result<Wire, SpecErro
     let most = LENGTH_HEAD_BYTES_MAX as i64;
     let at = keys.number("at", 0, most - width, false)?.unwrap_or(0);
     let head = keys.number("head", at + width, most, false)?.unwrap_or(at + width);
-    let adjust = keys.number("adjust", i32::MIN.into(), i32::MAX.into(), false)?.unwrap_or(0);
+    let adjust = keys.number("adjust", i32::MIN.into(), MAX_BYTES_MOST as i64, false)?.unwrap_or(0);
     let includes_head = keys.flag("includes-head")?;
     let length = Length::new(field, at as usize, head as usize, adjust as i32, includes_head);
     length.value(length.least_message()).map_err(SpecError::Field)?;
