@@ -173,7 +173,9 @@ fn build(wire: &Wire, max_bytes: usize, mark: &Mark) -> Result<(Vec<u8>, Frame),
                 if matches!(wire, Wire::Fixed(_)) {
                     return Err(BeatFault::TooLong { length: end, limit: frame.len() });
                 }
-                message.resize(message.len() + needed - frame.len(), 0);
+                // Not all at once: the head grows with the message, by 3 bytes at most from nothing to 4096.
+                let missing = needed - frame.len();
+                message.resize(message.len() + missing.saturating_sub(3).max(1), 0);
             }
             mark.overlay(&mut frame);
         }
