@@ -1,0 +1,278 @@
+//! One codec, its limit and its beats: what the text form describes and connections share.
+
+use super::beats::Beats;
+use super::delimiter::Delimiter;
+use super::fixed::Fixed;
+use super::length::Length;
+use super::line_header::LineHeader;
+use super::{Codec, Cut, EncodeError, Frame, FrameError, Kind, SpecError, Stream, raw, spec, varint};
+use std::{fmt, str::FromStr, sync::Arc};
+
+/// The most bytes of a message where `max=` is not given, for connections that come in.
+pub const MAX_BYTES_LISTENER: usize = 64 << 10;
+/// The most bytes of a message where `max=` is not given, for connections that we dial.
+pub const MAX_BYTES_DIALLED: usize = 16 << 20;
+/// The most that `max=` can be: 1 GiB.
+pub const MAX_BYTES_MOST: usize = 1 << 30;
+
+/// How the bytes of a stream are cut into frames, and what its beats are. Immutable; share it by `Arc` or clone it.
+#[derive(Clone)]
+pub struct Framing {
+    pub(super) wire: Wire,
+    pub(super) beats: Beats,
+    max_bytes: usize,
+    max_given: bool,
+}
+
+/// The codec. An enum, so that a cut branches once.
+#[derive(Clone)]
+pub(super) enum Wire {
+    Length(Length),
+    Varint,
+    LineHeader(LineHeader),
+    Delimiter(Delimiter),
+    Fixed(Fixed),
+    Raw,
+    Custom(Arc<dyn Codec>),
+}
+
+impl Framing {
+    /// Reads the text form: a codec, then `,key=value` as often as needed, such as `length:2le,head=8,at=4,max=1M`.
+    ///
+    /// # Errors
+    /// Names the key, the value and what it can be. Beats that the codec could not send or receive are refused here.
+    pub fn parse(text: &str) -> Result<Self, SpecError> {
+        spec::parse(text)
+    }
+
+    /// A codec of your own, with the limit of listeners and the beats that it has itself.
+    pub fn custom(codec: Box<dyn Codec>) -> Self {
+        let has_beats = codec.ask(&mut Vec::new());
+        let beats = if has_beats { Beats::Own } else { Beats::None };
+        Self { wire: Wire::Custom(Arc::from(codec)), beats, max_bytes: MAX_BYTES_LISTENER, max_given: false }
+    }
+
+    pub(super) fn new(wire: Wire, max_bytes: Option<usize>) -> Self {
+        let max_given = max_bytes.is_some();
+        Self { wire, beats: Beats::None, max_bytes: max_bytes.unwrap_or(MAX_BYTES_LISTENER), max_given }
+    }
+
+    /// The same with another limit, 1 to [`MAX_BYTES_MOST`] bytes of the message.
+    ///
+    /// # Errors
+    /// `max_bytes` is out of range, or a beat or a `fixed` record would be longer.
+    pub fn with_max(mut self, max_bytes: usize) -> Result<Self, SpecError> {
+        spec::check_max(max_bytes, &self.wire)?;
+        (self.max_bytes, self.max_given) = (max_bytes, true);
+        self.beats.check_max(max_bytes)?;
+        Ok(self)
+    }
+
+    /// The same with other beats, each in the text form of `ask=` and `answer=`: `PING`, `hex:0001`, `@2:0001`. Without an
+    /// answer it is the same bytes as the ask.
+    ///
+    /// Given to a custom codec, they classify what it cuts as [`Kind::Message`]. One that changes its input in place
+    /// should bring its own beats instead: these answer with the bytes as they were left.
+    ///
+    /// # Errors
+    /// The text is malformed, or this codec cannot send or receive such a beat.
+    pub fn with_beats(mut self, ask: &str, answer: Option<&str>) -> Result<Self, SpecError> {
+        self.beats = spec::beats(&self.wire, self.max_bytes, ask, answer)?;
+        Ok(self)
+    }
+
+    /// The most bytes that a received message may have, the head excluded: 64 KiB unless `max=` was given. What is sent is not
+    /// held to it: the other end may allow more.
+    #[inline]
+    pub fn max_bytes(&self) -> usize {
+        self.max_bytes
+    }
+
+    /// The same for connections that we dial: at most 16 MiB where `max=` was not given.
+    pub fn for_dialled(&self) -> Self {
+        let max_bytes = if self.max_given { self.max_bytes } else { MAX_BYTES_DIALLED };
+        Self { max_bytes, ..self.clone() }
+    }
+
+    pub(super) fn max_given(&self) -> Option<usize> {
+        self.max_given.then_some(self.max_bytes)
+    }
+
+    /// Whether there are beats. Where not, as in `raw`, and `fixed` unless they are given, only silence counts.
+    pub fn has_beats(&self) -> bool {
+        !matches!(self.beats, Beats::None)
+    }
+
+    /// The text form, always the same for the same framing; [`parse`](Self::parse) reads it back. `max=` is in it where it was
+    /// given, so the text of [`for_dialled`](Self::for_dialled) is that of the original. A custom codec is `custom:NAME`, which cannot be
+    /// read back.
+    pub fn spec(&self) -> String {
+        spec::write(self)
+    }
+
+    /// Cuts the frame at the front of `input`. Allocates nothing and looks at no byte twice, however the input arrives.
+    ///
+    /// `stream` is what is remembered of this connection. `control` gets what the codec itself wants sent before any data;
+    /// only custom codecs use it. A codec may change `input` in place.
+    ///
+    /// On [`Cut::More`], call again with the same bytes and more behind them. On [`Cut::Frame`], go on behind its `total`.
+    ///
+    /// # Errors
+    /// What is wrong with the bytes. Close the connection: where the next frame begins is unknown.
+    #[inline]
+    pub fn cut(&self, input: &mut [u8], stream: &mut Stream, control: &mut Vec<u8>) -> Result<Cut, FrameError> {
+        let mut cut = self.wire.cut(input, stream, control, self.max_bytes)?;
+        if let Cut::Frame(frame) = &mut cut
+            && frame.kind == Kind::Message
+        {
+            frame.kind = self.beats.kind(input, frame);
+        }
+        Ok(cut)
+    }
+
+    /// Appends one whole frame to `out`; its message is the slices of `message`, one behind the other.
+    ///
+    /// `head` gives the other bytes of the head, in the form in which [`cut`](Self::cut) shows it: the length in it is
+    /// overwritten. Without it the head is zeros and the length. Codecs whose head is nothing but the length ignore it.
+    ///
+    /// # Errors
+    /// What cannot be encoded. `out` is then as it was.
+    #[inline]
+    pub fn encode(&self, head: Option<&[u8]>, message: &[&[u8]], out: &mut Vec<u8>) -> Result<(), EncodeError> {
+        self.wire.encode(head, message, out)
+    }
+
+    /// Appends the ask. False, and nothing appended, if there are no beats.
+    pub fn ask(&self, out: &mut Vec<u8>) -> bool {
+        match &self.beats {
+            Beats::None => false,
+            Beats::Empty => self.encode(None, &[], out).is_ok(),
+            Beats::Own => match &self.wire {
+                Wire::Custom(codec) => codec.ask(out),
+                _ => false,
+            },
+            Beats::Given(given) => {
+                out.extend_from_slice(&given.ask_frame);
+                true
+            }
+        }
+    }
+
+    /// Appends the answer to the ask `frame`: the bytes as cut, of which `cut` came. It is as long as the ask, or as long as the
+    /// answer that was set.
+    ///
+    /// The answer echoes what the ask carries besides: the other head bytes, and with a pattern the whole frame.
+    pub fn answer(&self, frame: &[u8], cut: &Frame, out: &mut Vec<u8>) {
+        match (&self.beats, &self.wire) {
+            (Beats::None, _) => {}
+            (Beats::Own, Wire::Custom(codec)) => codec.answer(frame, cut, out),
+            (Beats::Empty | Beats::Own, _) => out.extend_from_slice(frame),
+            (Beats::Given(given), wire) => given.answer(wire, self.max_bytes, frame, cut, out),
+        }
+    }
+}
+
+impl Wire {
+    #[inline(always)]
+    pub(super) fn cut(
+        &self,
+        input: &mut [u8],
+        stream: &mut Stream,
+        control: &mut Vec<u8>,
+        max_bytes: usize,
+    ) -> Result<Cut, FrameError> {
+        match self {
+            Self::Length(length) => length.cut(input, max_bytes),
+            Self::Varint => varint::cut(input, max_bytes),
+            Self::LineHeader(line_header) => line_header.cut(input, stream, max_bytes),
+            Self::Delimiter(delimiter) => delimiter.cut(input, stream, max_bytes),
+            Self::Fixed(fixed) => Ok(fixed.cut(input)),
+            Self::Raw => Ok(raw::cut(input, max_bytes)),
+            Self::Custom(codec) => custom_cut(&**codec, input, stream, control, max_bytes),
+        }
+    }
+
+    /// Bytes of the shortest message that can be encoded.
+    pub(super) fn least_message(&self) -> usize {
+        match self {
+            Self::Length(length) => length.least_message(),
+            Self::Fixed(fixed) => fixed.size,
+            Self::Raw => 1,
+            _ => 0,
+        }
+    }
+
+    #[inline]
+    pub(super) fn encode(&self, head: Option<&[u8]>, message: &[&[u8]], out: &mut Vec<u8>) -> Result<(), EncodeError> {
+        match self {
+            Self::Length(length) => length.encode(head, message, out),
+            Self::Varint => varint::encode(message, out),
+            Self::LineHeader(line_header) => line_header.encode(head, message, out),
+            Self::Delimiter(delimiter) => delimiter.encode(message, out),
+            Self::Fixed(fixed) => fixed.encode(message, out),
+            Self::Raw => raw::encode(message, out),
+            Self::Custom(codec) => {
+                let start = out.len();
+                codec.encode(head, message, out).inspect_err(|_| out.truncate(start))
+            }
+        }
+    }
+}
+
+/// What a foreign codec says is checked before anybody takes a slice by it (rule E2).
+fn custom_cut(
+    codec: &dyn Codec,
+    input: &mut [u8],
+    stream: &mut Stream,
+    control: &mut Vec<u8>,
+    max_bytes: usize,
+) -> Result<Cut, FrameError> {
+    let available = input.len();
+    match codec.cut(input, stream, control, max_bytes)? {
+        Cut::More { need, exact } => Ok(Cut::More { need: need.max(available + 1), exact: exact && need > available }),
+        Cut::Frame(frame) => {
+            let within = |range: &std::ops::Range<usize>| range.start <= range.end && range.end <= frame.total;
+            if frame.total == 0 || frame.total > available || !within(&frame.head) || !within(&frame.message) {
+                return Err(FrameError::BrokenCodec { input: available, total: frame.total });
+            }
+            if frame.message.len() > max_bytes {
+                let length = frame.message.len() as u64;
+                return Err(FrameError::TooLarge { limit: max_bytes, length, at: frame.message.start });
+            }
+            stream.end_frame();
+            Ok(Cut::Frame(frame))
+        }
+    }
+}
+
+/// Bytes of all the slices.
+#[inline]
+pub(super) fn bytes_in(message: &[&[u8]]) -> usize {
+    match message {
+        [one] => one.len(),
+        many => many.iter().fold(0, |sum, slice| sum.saturating_add(slice.len())),
+    }
+}
+
+/// Appends all the slices, of `bytes` together.
+#[inline]
+pub(super) fn gather(message: &[&[u8]], bytes: usize, out: &mut Vec<u8>) {
+    out.reserve(bytes);
+    for slice in message {
+        out.extend_from_slice(slice);
+    }
+}
+
+impl FromStr for Framing {
+    type Err = SpecError;
+
+    fn from_str(text: &str) -> Result<Self, SpecError> {
+        Self::parse(text)
+    }
+}
+
+impl fmt::Debug for Framing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Framing({}, max_bytes={})", self.spec(), self.max_bytes)
+    }
+}

@@ -1,0 +1,173 @@
+//! `length:4be`: a binary length field anywhere in a head of fixed size.
+
+use super::{Cut, EncodeError, FrameError};
+
+/// The most bytes that the head of `length` may have.
+pub const LENGTH_HEAD_BYTES_MAX: usize = 1024;
+
+#[derive(Clone, Debug)]
+pub(super) struct Length {
+    pub(super) field: Field,
+    /// Offset of the field in the head.
+    pub(super) at: usize,
+    /// Bytes of the whole head; at least `at` and the field.
+    pub(super) head: usize,
+    /// As given: what is added to the field's value.
+    pub(super) adjust: i64,
+    /// Whether the field counts the head as well.
+    pub(super) includes_head: bool,
+    /// What makes the field's value the message's length: `adjust`, less the head if that is counted.
+    bias: i64,
+}
+
+/// Width and byte order of a length field. One variant each, so that a cut branches once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Field {
+    One,
+    TwoBig,
+    TwoLittle,
+    ThreeBig,
+    ThreeLittle,
+    FourBig,
+    FourLittle,
+    EightBig,
+    EightLittle,
+}
+
+impl Field {
+    pub(super) const ALL: [(&'static str, Self); 10] = [
+        ("1be", Self::One),
+        ("1le", Self::One),
+        ("2be", Self::TwoBig),
+        ("2le", Self::TwoLittle),
+        ("3be", Self::ThreeBig),
+        ("3le", Self::ThreeLittle),
+        ("4be", Self::FourBig),
+        ("4le", Self::FourLittle),
+        ("8be", Self::EightBig),
+        ("8le", Self::EightLittle),
+    ];
+
+    pub(super) fn width(self) -> usize {
+        match self {
+            Self::One => 1,
+            Self::TwoBig | Self::TwoLittle => 2,
+            Self::ThreeBig | Self::ThreeLittle => 3,
+            Self::FourBig | Self::FourLittle => 4,
+            Self::EightBig | Self::EightLittle => 8,
+        }
+    }
+
+    fn most(self) -> u64 {
+        u64::MAX >> (64 - 8 * self.width())
+    }
+
+    /// The value at the front of `bytes`, which has the width at least.
+    #[inline]
+    fn load(self, bytes: &[u8]) -> u64 {
+        match self {
+            Self::One => u64::from(bytes[0]),
+            Self::TwoBig => u64::from(u16::from_be_bytes(first(bytes))),
+            Self::TwoLittle => u64::from(u16::from_le_bytes(first(bytes))),
+            Self::ThreeBig => u64::from(u16::from_be_bytes(first(bytes))) << 8 | u64::from(bytes[2]),
+            Self::ThreeLittle => u64::from(u16::from_le_bytes(first(bytes))) | u64::from(bytes[2]) << 16,
+            Self::FourBig => u64::from(u32::from_be_bytes(first(bytes))),
+            Self::FourLittle => u64::from(u32::from_le_bytes(first(bytes))),
+            Self::EightBig => u64::from_be_bytes(first(bytes)),
+            Self::EightLittle => u64::from_le_bytes(first(bytes)),
+        }
+    }
+
+    /// Writes `value`, which fits, to the front of `bytes`.
+    #[inline]
+    fn store(self, value: u64, bytes: &mut [u8]) {
+        let width = self.width();
+        match self {
+            Self::One => bytes[0] = value as u8,
+            Self::FourBig => bytes[..4].copy_from_slice(&(value as u32).to_be_bytes()),
+            Self::TwoBig | Self::ThreeBig | Self::EightBig => {
+                bytes[..width].copy_from_slice(&value.to_be_bytes()[8 - width..]);
+            }
+            Self::TwoLittle | Self::ThreeLittle | Self::FourLittle | Self::EightLittle => {
+                bytes[..width].copy_from_slice(&value.to_le_bytes()[..width]);
+            }
+        }
+    }
+}
+
+#[inline(always)]
+fn first<const N: usize>(bytes: &[u8]) -> [u8; N] {
+    *bytes.first_chunk().expect("the head holds its length field: checked at set-up")
+}
+
+impl Length {
+    /// `head` is at least `at` plus the field, at most [`LENGTH_HEAD_BYTES_MAX`]; `adjust` has 32 bits.
+    pub(super) fn new(field: Field, at: usize, head: usize, adjust: i32, includes_head: bool) -> Self {
+        debug_assert!(at + field.width() <= head && head <= LENGTH_HEAD_BYTES_MAX);
+        let adjust = i64::from(adjust);
+        let bias = if includes_head { adjust - head as i64 } else { adjust };
+        Self { field, at, head, adjust, includes_head, bias }
+    }
+
+    /// The shortest message that the field can say.
+    pub(super) fn least_message(&self) -> usize {
+        usize::try_from(self.bias).unwrap_or(0)
+    }
+
+    #[inline]
+    pub(super) fn cut(&self, input: &[u8], max_bytes: usize) -> Result<Cut, FrameError> {
+        if input.len() < self.head {
+            return Ok(Cut::More { need: self.head, exact: false });
+        }
+        let value = self.field.load(&input[self.at..]);
+        let length = match value.checked_add_signed(self.bias) {
+            Some(length) if length <= max_bytes as u64 => length,
+            _ => return Err(self.refuse(value, max_bytes)),
+        };
+        let total = self.head + length as usize;
+        if input.len() < total {
+            return Ok(Cut::More { need: total, exact: true });
+        }
+        Ok(Cut::message(self.head, total, total))
+    }
+
+    #[cold]
+    fn refuse(&self, value: u64, limit: usize) -> FrameError {
+        match value.checked_add_signed(self.bias) {
+            None if self.bias < 0 => {
+                FrameError::LengthBelowHead { length: value, least: self.bias.unsigned_abs(), at: self.at }
+            }
+            length => FrameError::TooLarge { limit, length: length.unwrap_or(u64::MAX), at: self.at },
+        }
+    }
+
+    /// What the field says of a message of `length` bytes.
+    #[inline]
+    pub(super) fn value(&self, length: usize) -> Result<u64, EncodeError> {
+        let Some(value) = (length as u64).checked_add_signed(-self.bias) else {
+            return Err(EncodeError::TooShort { length, least: self.least_message() });
+        };
+        let most = self.field.most();
+        if value > most { Err(EncodeError::LengthUnfit { length: value, most }) } else { Ok(value) }
+    }
+
+    #[inline]
+    pub(super) fn encode(&self, head: Option<&[u8]>, message: &[&[u8]], out: &mut Vec<u8>) -> Result<(), EncodeError> {
+        let length = super::framing::bytes_in(message);
+        let value = self.value(length)?;
+        if let Some(head) = head
+            && head.len() != self.head
+        {
+            return Err(EncodeError::HeadSize { expected: self.head, given: head.len() });
+        }
+        out.reserve(self.head + length);
+        let start = out.len();
+        match head {
+            Some(head) => out.extend_from_slice(head),
+            None => out.resize(start + self.head, 0),
+        }
+        self.field.store(value, &mut out[start + self.at..]);
+        super::framing::gather(message, length, out);
+        Ok(())
+    }
+}

@@ -1,0 +1,153 @@
+//! The fuzz bodies on stable: over a corpus and a bounded number of seeded inputs.
+
+#[path = "../fuzz/bodies.rs"]
+mod bodies;
+
+use std::{fs, path::Path};
+
+const INPUTS: u64 = 3000;
+
+/// SplitMix64: seeded, so that a failure comes again.
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (self.0 ^ self.0 >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ mixed >> 31
+    }
+
+    fn below(&mut self, bound: usize) -> usize {
+        (self.next() % bound as u64) as usize
+    }
+}
+
+/// Bytes from a small alphabet, so that frames come about: half of them from `words`, half from anywhere.
+fn input(random: &mut Random, words: &[&[u8]]) -> Vec<u8> {
+    let mut bytes = vec![random.next() as u8, random.next() as u8, random.next() as u8];
+    for _ in 0..random.below(24) {
+        if random.below(2) == 0 && !words.is_empty() {
+            bytes.extend_from_slice(words[random.below(words.len())]);
+        } else {
+            bytes.push(random.next() as u8 >> random.below(8));
+        }
+    }
+    bytes
+}
+
+fn run(name: &str, words: &[&[u8]], body: fn(&[u8])) {
+    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus").join(name);
+    let mut files = 0;
+    for entry in fs::read_dir(&corpus).expect("each target has a corpus") {
+        body(&fs::read(entry.unwrap().path()).unwrap());
+        files += 1;
+    }
+    assert!(files > 0, "{} is empty", corpus.display());
+    let mut random = Random(42);
+    for _ in 0..INPUTS {
+        body(&input(&mut random, words));
+    }
+}
+
+#[test]
+fn length() {
+    run("length", &[&[0, 0, 0, 1], &[0; 7], &[255; 4], b"PQ"], bodies::length);
+}
+
+#[test]
+fn varint() {
+    run("varint", &[&[0x80; 5], &[0], &[1, b'P'], &[2, 1]], bodies::varint);
+}
+
+#[test]
+fn line_header() {
+    let words: [&[u8]; 14] = [
+        b"\r\n",
+        b"0\r\n",
+        b"1\r\nP",
+        b"length=",
+        b";",
+        b"n=2",
+        b"{",
+        b"}",
+        b"\"length\"",
+        b":",
+        b"2",
+        b",",
+        b"-",
+        b"\"n\":1",
+    ];
+    run("line_header", &words, bodies::line_header);
+}
+
+#[test]
+fn delimiter() {
+    run("delimiter", &[b"\r", b"\n", b"\r\n", b"a", b"aa", b"b", b"ab", b"P\n", b"Q;"], bodies::delimiter);
+}
+
+#[test]
+fn fixed() {
+    run("fixed", &[b"PING", b"PONG", &[0, 0, 0, 1]], bodies::fixed);
+}
+
+#[test]
+fn raw() {
+    run("raw", &[], bodies::raw);
+}
+
+#[test]
+fn spec() {
+    let words: [&[u8]; 30] = [
+        b"length:4be",
+        b"length:2le",
+        b"length:1be",
+        b"varint",
+        b"line-header",
+        b"delimiter:",
+        b"\\r\\n",
+        b"fixed:",
+        b"raw",
+        b",",
+        b",at=",
+        b",head=",
+        b",adjust=",
+        b",includes-head",
+        b",max=",
+        b",ask=",
+        b",answer=",
+        b",key=",
+        b",form=",
+        b"json",
+        b"\"",
+        b"hex:",
+        b"@",
+        b":",
+        b"0001",
+        b"64",
+        b"K",
+        b"8",
+        b"\\x41",
+        b"PING",
+    ];
+    let mut random = Random(7);
+    let starts = [0, 1, 2, 3, 4, 5, 7, 8];
+    for _ in 0..INPUTS {
+        let mut text = words[starts[random.below(starts.len())]].to_vec();
+        for _ in 0..random.below(8) {
+            text.extend_from_slice(words[random.below(words.len())]);
+        }
+        bodies::spec(&text);
+    }
+    run("spec", &words, bodies::spec);
+}
+
+#[test]
+fn beats() {
+    run("beats", &[&[0, 0], &[0x81], &[1], b"a", b"\r\n", b"0\r\n"], bodies::beats);
+}
+
+#[test]
+fn custom() {
+    run("custom", &[&[1, 0, 0, 0, 0, 1], &[255]], bodies::custom);
+}
