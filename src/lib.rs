@@ -2,4 +2,6 @@
 
 pub mod frame;
 pub mod liveness;
+#[cfg(feature = "net")]
+pub mod reactor;
 pub mod time;

@@ -115,13 +115,12 @@ impl<N: Net> Reactor<N> {
             Some(code) if code >= 256 => Reason::Application(code),
             Some(code) => return Err(CloseError::CodeReserved(code)),
         };
-        let Some(connection) = self.live(id) else { return Err(CloseError::Stale) };
+        let Some(flags) = self.live(id).map(|connection| connection.flags) else { return Err(CloseError::Stale) };
         let slot = id.slot();
-        let dialling = connection.flags.any(Flags::DIALLING);
         self.read_clock();
         match how {
-            Close::Flush if !dialling => {
-                if !connection.flags.any(Flags::CLOSING) {
+            Close::Flush if !flags.any(Flags::DIALLING) => {
+                if !flags.any(Flags::CLOSING) {
                     self.write_batch_of(slot);
                     self.begin_closing(slot, reason, ClosedBy::Application);
                 }
@@ -296,8 +295,8 @@ impl<N: Net> Reactor<N> {
         let dialling = connection.flags.any(Flags::DIALLING);
         let id = ConnectionId::new(slot, connection.generation);
         let queued_bytes = self.queued(slot);
-        let state = self.monitor.state(slot, self.now);
-        let timeout_ms = self.monitor.policy_of(slot).map_or(0, |policy| policy.timeout_ms);
+        let state = self.monitor.state(slot);
+        let timeout_ms = state.as_ref().map_or(0, |state| self.monitor.policy(state.policy).timeout_ms);
         let silence_ms = state.as_ref().map_or(0, |state| state.silence_ms);
         let statistics = self.statistics.get(slot as usize);
         let obituary = Obituary {

@@ -199,8 +199,8 @@ impl<N: Net> Reactor<N> {
     fn await_readiness(&mut self, events: &Events, until: Option<Millis>) -> io::Result<()> {
         let deadline = self.deadline();
         let before = self.read_clock();
-        // A turn or an application that took longer than promised is a stall too.
-        self.note_stall(before);
+        // A turn or an application that took longer than promised is a stall too. The verdict tells of it.
+        self.monitor.woke(before);
         self.promise(before);
         let busy = !events.is_empty() || self.has_work() || self.woken;
         let wake = if busy { Some(before) } else { earlier(deadline, until) };
@@ -217,7 +217,7 @@ impl<N: Net> Reactor<N> {
             timeout_ms = Some(0);
         }
         let now = self.now;
-        self.note_stall(now);
+        self.monitor.woke(now);
         self.promise(now);
         Ok(())
     }
@@ -230,15 +230,6 @@ impl<N: Net> Reactor<N> {
         self.now
     }
 
-    fn note_stall(&mut self, now: Millis) {
-        if let Some(stall) = self.monitor.woke(now) {
-            self.counters.stalls += 1;
-            self.counters.stalled_ms += stall.ms;
-            let ms = u32::try_from(stall.ms).unwrap_or(u32::MAX);
-            self.tell(ConnectionId::NONE, 0, RecordKind::Stalled { ms });
-        }
-    }
-
     fn promise(&mut self, now: Millis) {
         let at = self.monitor.deadline().map(|deadline| deadline.max(now));
         self.monitor.promise(at);
@@ -246,7 +237,7 @@ impl<N: Net> Reactor<N> {
 
     /// Attended time: the clock of the limits (L5, L10).
     pub(crate) fn attended(&self, at: Millis) -> Millis {
-        at - self.monitor.stalls().total_ms
+        at - self.monitor.stalls().ms
     }
 
     fn serve_readiness(&mut self, events: &mut Events) {

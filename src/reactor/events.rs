@@ -97,12 +97,6 @@ impl Events {
         self.records.len() >= self.capacity
     }
 
-    /// How many more events fit.
-    #[inline]
-    pub(crate) fn room(&self) -> usize {
-        self.capacity - self.records.len().min(self.capacity)
-    }
-
     /// An event without bytes.
     pub(crate) fn push(&mut self, id: ConnectionId, user: u64, kind: RecordKind) {
         self.records.push(Record { id, user, kind, head: (0, 0), message: (0, 0), block: 0 });

@@ -470,12 +470,14 @@ impl Intake<'_> {
     }
 
     fn beat(&mut self, bytes: &[u8], frame: &Frame) -> Option<RecordKind> {
-        let beat = match frame.kind {
+        let taken_for = match frame.kind {
             Kind::Ask => Beat::Ask,
             Kind::Answer => Beat::Answer,
-            Kind::Either | Kind::Message => Beat::Either,
+            // L14: whoever has an ask outstanding takes it for the answer.
+            _ if self.monitor.state(self.slot).is_some_and(|state| state.unanswered > 0) => Beat::Answer,
+            _ => Beat::Ask,
         };
-        let (taken_for, owed) = self.monitor.beat(self.slot, beat, self.now);
+        let owed = self.monitor.beat(self.slot, taken_for, self.now);
         match taken_for {
             Beat::Answer => self.counters.answers_in += 1,
             _ => self.counters.asks_in += 1,

@@ -119,14 +119,16 @@ impl Sends {
     /// The same as slices for one call, neighbours in the arena joined, at most [`SLICES_MAX`].
     pub(crate) fn slices(&self, batch: &Batch) -> Vec<IoSlice<'_>> {
         let mut ranges: Vec<(u32, u32)> = Vec::with_capacity(8);
-        for chain in [batch.control, batch.data] {
+        'full: for chain in [batch.control, batch.data] {
             let mut next = chain.first;
             while let Some(piece) = self.pieces.get(next as usize) {
                 next = piece.next;
-                match ranges.last_mut() {
-                    Some((_, end)) if *end == piece.start => *end = piece.end,
-                    _ if ranges.len() == SLICES_MAX => break,
-                    _ => ranges.push((piece.start, piece.end)),
+                if let Some((_, end)) = ranges.last_mut().filter(|(_, end)| *end == piece.start) {
+                    *end = piece.end;
+                } else if ranges.len() < SLICES_MAX {
+                    ranges.push((piece.start, piece.end));
+                } else {
+                    break 'full;
                 }
             }
         }

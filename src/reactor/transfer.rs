@@ -199,10 +199,10 @@ impl<N: Net> Reactor<N> {
     pub fn state(&self, id: ConnectionId) -> Option<ConnectionState> {
         let connection = self.live(id)?;
         let slot = id.slot();
-        let liveness = self.monitor.state(slot, Millis::floor(self.net.now_ns()));
+        let liveness = self.monitor.state(slot);
         Some(ConnectionState {
             user: connection.user,
-            silence_ms: liveness.as_ref().map_or(0, |state| state.silence_ms),
+            silence_ms: self.monitor.silence_ms(slot, Millis::floor(self.net.now_ns())).unwrap_or(0),
             rtt_ms: liveness.as_ref().and_then(|state| state.rtt_ms),
             unanswered: liveness.as_ref().map_or(0, |state| state.unanswered),
             suspect: liveness.as_ref().is_some_and(|state| state.suspect),
@@ -269,12 +269,13 @@ impl<N: Net> Reactor<N> {
 
     /// Reads on. False if the id is stale.
     pub fn resume(&mut self, id: ConnectionId) -> bool {
+        let now = self.attended(self.now);
         let Some(connection) = self.live_mut(id) else { return false };
         if connection.flags.any(Flags::PAUSED) {
             connection.flags.clear(Flags::PAUSED);
             if let Some(inbound) = &mut connection.inbound {
                 // Whoever paused made the wait himself.
-                inbound.begun = inbound.begun.max(self.monitor.attended(self.now));
+                inbound.begun = inbound.begun.max(now);
             }
             self.list(id.slot());
             self.show_work();

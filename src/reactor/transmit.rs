@@ -444,6 +444,9 @@ impl<N: Net> Reactor<N> {
 
     #[inline]
     fn sent(&mut self, slot: u32, count: usize) {
+        if count == 0 {
+            return;
+        }
         self.counters.bytes_out += count as u64;
         if let Some(statistics) = self.statistics.get_mut(slot as usize) {
             statistics.sent(count, self.now);
