@@ -22,7 +22,7 @@ impl Fixed {
         if given != self.size {
             return Err(EncodeError::RecordSize { expected: self.size, given });
         }
-        super::framing::gather(message, given, out);
+        super::framing::gather(message, out);
         Ok(())
     }
 }

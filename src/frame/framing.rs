@@ -20,6 +20,8 @@ pub const MAX_BYTES_MOST: usize = 1 << 30;
 pub struct Framing {
     pub(super) wire: Wire,
     pub(super) beats: Beats,
+    /// Whether it is `length:4be` with the beats that it has by default.
+    is_plain: bool,
     max_bytes: usize,
     max_given: bool,
 }
@@ -49,12 +51,18 @@ impl Framing {
     pub fn custom(codec: Box<dyn Codec>) -> Self {
         let has_beats = codec.ask(&mut Vec::new());
         let beats = if has_beats { Beats::Own } else { Beats::None };
-        Self { wire: Wire::Custom(Arc::from(codec)), beats, max_bytes: MAX_BYTES_LISTENER, max_given: false }
+        Self::new(Wire::Custom(Arc::from(codec)), beats, None)
     }
 
-    pub(super) fn new(wire: Wire, max_bytes: Option<usize>) -> Self {
-        let max_given = max_bytes.is_some();
-        Self { wire, beats: Beats::None, max_bytes: max_bytes.unwrap_or(MAX_BYTES_LISTENER), max_given }
+    pub(super) fn new(wire: Wire, beats: Beats, max_given: Option<usize>) -> Self {
+        let is_plain = matches!((&wire, &beats), (Wire::Length(length), Beats::Empty) if length.is_plain());
+        Self {
+            wire,
+            beats,
+            is_plain,
+            max_bytes: max_given.unwrap_or(MAX_BYTES_LISTENER),
+            max_given: max_given.is_some(),
+        }
     }
 
     /// The same with another limit, 1 to [`MAX_BYTES_MOST`] bytes of the message.
@@ -76,9 +84,10 @@ impl Framing {
     ///
     /// # Errors
     /// The text is malformed, or this codec cannot send or receive such a beat.
-    pub fn with_beats(mut self, ask: &str, answer: Option<&str>) -> Result<Self, SpecError> {
-        self.beats = spec::beats(&self.wire, self.max_bytes, ask, answer)?;
-        Ok(self)
+    pub fn with_beats(self, ask: &str, answer: Option<&str>) -> Result<Self, SpecError> {
+        let beats = spec::beats(&self.wire, self.max_bytes, ask, answer)?;
+        let max_given = self.max_given();
+        Ok(Self::new(self.wire, beats, max_given))
     }
 
     /// The most bytes that a received message may have, the head excluded: 64 KiB unless `max=` was given. What is sent is not
@@ -121,11 +130,27 @@ impl Framing {
     /// What is wrong with the bytes. Close the connection: where the next frame begins is unknown.
     #[inline]
     pub fn cut(&self, input: &mut [u8], stream: &mut Stream, control: &mut Vec<u8>) -> Result<Cut, FrameError> {
+        // Most frames of most servers, in some 20 instructions; the slow way says what is wrong with the others.
+        if self.is_plain
+            && let Some(head) = input.first_chunk::<4>()
+        {
+            let length = u32::from_be_bytes(*head) as usize;
+            if length <= self.max_bytes && length <= input.len() - 4 {
+                let kind = if length == 0 { Kind::Either } else { Kind::Message };
+                let total = 4 + length;
+                return Ok(Cut::Frame(Frame { kind, head: 0..4, message: 4..total, total }));
+            }
+        }
+        self.cut_any(input, stream, control)
+    }
+
+    #[inline(never)]
+    fn cut_any(&self, input: &mut [u8], stream: &mut Stream, control: &mut Vec<u8>) -> Result<Cut, FrameError> {
         let mut cut = self.wire.cut(input, stream, control, self.max_bytes)?;
         if let Cut::Frame(frame) = &mut cut
             && frame.kind == Kind::Message
         {
-            frame.kind = self.beats.kind(input, frame);
+            frame.kind = self.beats.kind(&input[..frame.total], &frame.message);
         }
         Ok(cut)
     }
@@ -173,7 +198,7 @@ impl Framing {
 }
 
 impl Wire {
-    #[inline(always)]
+    #[inline]
     pub(super) fn cut(
         &self,
         input: &mut [u8],
@@ -254,10 +279,9 @@ pub(super) fn bytes_in(message: &[&[u8]]) -> usize {
     }
 }
 
-/// Appends all the slices, of `bytes` together.
+/// Appends all the slices.
 #[inline]
-pub(super) fn gather(message: &[&[u8]], bytes: usize, out: &mut Vec<u8>) {
-    out.reserve(bytes);
+pub(super) fn gather(message: &[&[u8]], out: &mut Vec<u8>) {
     for slice in message {
         out.extend_from_slice(slice);
     }

@@ -46,6 +46,6 @@ pub(super) fn encode(message: &[&[u8]], out: &mut Vec<u8>) -> Result<(), EncodeE
         rest >>= 7;
     }
     out.push(rest as u8);
-    super::framing::gather(message, length, out);
+    super::framing::gather(message, out);
     Ok(())
 }
