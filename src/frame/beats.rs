@@ -46,11 +46,10 @@ impl Beats {
     /// What a frame is, given its bytes and where in them its message lies.
     #[inline(always)]
     pub(super) fn kind(&self, frame: &[u8], message: &Range<usize>) -> Kind {
-        match self {
-            Self::Empty if message.is_empty() => Kind::Either,
-            Self::Empty | Self::None | Self::Own => Kind::Message,
-            Self::Given(given) => given.kind(frame, message),
+        if let Self::Given(given) = self {
+            return given.kind(frame, message);
         }
+        if message.is_empty() && matches!(self, Self::Empty) { Kind::Either } else { Kind::Message }
     }
 
     /// Whether a peer with this limit would take the beats that were set.

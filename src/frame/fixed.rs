@@ -9,7 +9,7 @@ pub(super) struct Fixed {
 }
 
 impl Fixed {
-    #[inline]
+    #[inline(always)]
     pub(super) fn cut(&self, input: &[u8]) -> Cut {
         if input.len() < self.size {
             return Cut::More { need: self.size, exact: true };

@@ -141,18 +141,40 @@ impl Framing {
                 return Ok(Cut::Frame(Frame { kind, head: 0..4, message: 4..total, total }));
             }
         }
-        self.cut_any(input, stream, control)
+        // The other lengths still without a call; the rest of the codecs are worth one.
+        match &self.wire {
+            Wire::Length(length) => self.classified(length.cut(input, self.max_bytes), input),
+            _ => self.cut_other(input, stream, control),
+        }
     }
 
     #[inline(never)]
-    fn cut_any(&self, input: &mut [u8], stream: &mut Stream, control: &mut Vec<u8>) -> Result<Cut, FrameError> {
-        let mut cut = self.wire.cut(input, stream, control, self.max_bytes)?;
-        if let Cut::Frame(frame) = &mut cut
-            && frame.kind == Kind::Message
-        {
-            frame.kind = self.beats.kind(&input[..frame.total], &frame.message);
+    fn cut_other(&self, input: &mut [u8], stream: &mut Stream, control: &mut Vec<u8>) -> Result<Cut, FrameError> {
+        // Classified in each arm: joined behind the match, every frame would be copied once more.
+        let max_bytes = self.max_bytes;
+        match &self.wire {
+            Wire::Length(length) => self.classified(length.cut(input, max_bytes), input),
+            Wire::Varint => self.classified(varint::cut(input, max_bytes), input),
+            Wire::LineHeader(line_header) => self.classified(line_header.cut(input, stream, max_bytes), input),
+            Wire::Delimiter(delimiter) => self.classified(delimiter.cut(input, stream, max_bytes), input),
+            Wire::Fixed(fixed) => self.classified(Ok(fixed.cut(input)), input),
+            Wire::Raw => Ok(raw::cut(input, max_bytes)),
+            Wire::Custom(codec) => {
+                let cut = custom_cut(&**codec, input, stream, control, max_bytes);
+                self.classified(cut, input)
+            }
         }
-        Ok(cut)
+    }
+
+    #[inline(always)]
+    fn classified(&self, cut: Result<Cut, FrameError>, input: &[u8]) -> Result<Cut, FrameError> {
+        match cut {
+            Ok(Cut::Frame(Frame { kind: Kind::Message, head, message, total })) => {
+                let kind = self.beats.kind(&input[..total], &message);
+                Ok(Cut::Frame(Frame { kind, head, message, total }))
+            }
+            other => other,
+        }
     }
 
     /// Appends one whole frame to `out`; its message is the slices of `message`, one behind the other.
@@ -198,7 +220,7 @@ impl Framing {
 }
 
 impl Wire {
-    #[inline]
+    /// Cuts without classifying: for the set-up of beats.
     pub(super) fn cut(
         &self,
         input: &mut [u8],

@@ -174,7 +174,12 @@ impl Length {
         out.reserve(self.head.max(16) + length);
         let start = out.len();
         match head {
-            // Known sizes are single stores; `resize` would be a call.
+            // Sizes known here are single stores; `resize` would be a call.
+            None if self.field == Field::FourBig && self.head == 4 => {
+                out.extend_from_slice(&(value as u32).to_be_bytes());
+                super::framing::gather(message, out);
+                return Ok(());
+            }
             None if self.head <= 16 => {
                 out.extend_from_slice(&[0; 16]);
                 out.truncate(start + self.head);
