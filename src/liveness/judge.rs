@@ -184,8 +184,13 @@ impl Monitor {
             return ask(0);
         }
         let silent = ask(self.spread(peer, slot, policy, policy.interval_ms) - silence_ms.min(asked_ms));
-        if policy.rtt_every_ms == 0 || slot.outstanding > 0 {
+        if policy.rtt_every_ms == 0 {
             return silent;
+        }
+        if slot.outstanding > 0 {
+            // No round trip can be measured while an answer is missing; look again each period.
+            let every_ms = i64::from(policy.rtt_every_ms);
+            return silent.sooner(Next { in_ms: every_ms - asked_ms.max(0) % every_ms, what: What::Nothing });
         }
         silent.sooner(ask(self.spread(peer, slot, policy, policy.rtt_every_ms) - asked_ms))
     }
