@@ -109,7 +109,7 @@ impl Pair {
     fn check_next(&self) {
         match (self.wheel.next(), self.model.first()) {
             (None, None) => (),
-            (Some(next), Some((due, _))) => assert!(next.0 <= *due && next.0 > self.now || next.0 <= self.now),
+            (Some(next), Some((due, _))) => assert!(next.0 <= *due),
             (next, due) => panic!("{next:?} but {due:?}"),
         }
     }
@@ -204,7 +204,7 @@ fn waking_only_at_next_finds_every_deadline_in_its_own_tick() {
 
 #[test]
 fn what_lies_beyond_eighteen_hours_is_clamped_and_comes_up_early() {
-    assert!(RANGE * 4 > 18 * 3_600_000);
+    const { assert!(RANGE * 4 > 18 * 3_600_000) };
     let mut pair = Pair::new(1, 1_000_000);
     pair.file(0, 1_000_000 + 10 * RANGE);
     let mut visits = 0;
@@ -243,5 +243,5 @@ fn a_walk_goes_on_where_it_stopped_though_entries_come_and_go() {
     assert!(pair.turn(10, usize::MAX));
     assert!(pair.turn(11, usize::MAX));
     assert!(pair.model.is_empty());
-    assert!(MAX_ENTRIES > 16_000_000);
+    const { assert!(MAX_ENTRIES > 16_000_000) };
 }
