@@ -251,11 +251,11 @@ impl Pair {
         let peer = peer % PEERS;
         match what % 16 {
             0 => self.add(peer, random as usize % self.policies.len()),
-            1 if random % 3 == 0 => self.remove(peer),
+            1 if random.is_multiple_of(3) => self.remove(peer),
             2..=5 => self.heard(peer),
             6..=7 => self.answer(peer),
-            8 if random % 4 == 0 => self.pause(peer, random & 16 == 0),
-            9 if random % 4 == 0 => self.follow(peer, (random >> 8) as usize % self.policies.len()),
+            8 if random.is_multiple_of(4) => self.pause(peer, random & 16 == 0),
+            9 if random.is_multiple_of(4) => self.follow(peer, (random >> 8) as usize % self.policies.len()),
             10..=12 => {
                 // As the monitor wants it.
                 let next = self.monitor.deadline().map_or(self.clock + 50, |at| at.0.max(self.clock));
@@ -274,7 +274,7 @@ impl Pair {
                 self.wait(next, next + random % 101);
                 self.advance();
             }
-            15 if random % 8 == 0 => {
+            15 if random.is_multiple_of(8) => {
                 let next = self.monitor.deadline().map_or(self.clock + 50, |at| at.0.max(self.clock));
                 self.wait(next, next + 101 + (random >> 8) % [500, 6_000, 3_600_000][(random >> 4) as usize % 3]);
                 self.advance();

@@ -141,7 +141,7 @@ fn l03_traffic_never_touches_the_wheel() {
     assert_eq!(counters.relinks, 0);
     // 60 s of a limit of 8 s, and at most 3 moves down the wheel each time.
     assert!(counters.visits < 100 * 8 * 4, "{}", counters.visits);
-    assert!(PEER_BYTES <= 24);
+    const { assert!(PEER_BYTES <= 24) };
 }
 
 #[test]
@@ -466,7 +466,7 @@ fn l08_visits_are_bounded_too() {
     let (mut verdicts, mut before) = (Vec::new(), 0);
     while host.monitor.advance(Millis(4_000), &mut verdicts) {
         let visits = host.monitor.counters().visits;
-        assert!(visits - before <= 256);
+        assert!(visits - before <= 64);
         before = visits;
     }
     assert!(verdicts.is_empty());
@@ -598,9 +598,9 @@ fn l14_two_hosts_with_the_same_bytes_do_not_play_ping_pong() {
                 beats += 1;
             }
         }
-        for from in 0..2 {
+        for (from, host) in hosts.iter_mut().enumerate() {
             let mut verdicts = Vec::new();
-            hosts[from].advance(Millis(now), &mut verdicts);
+            host.advance(Millis(now), &mut verdicts);
             for v in verdicts {
                 assert_eq!(v.kind, VerdictKind::Ask);
                 line.push((now + 20, 1 - from, true));

@@ -75,13 +75,17 @@ impl Monitor {
             self.wheel.file(&mut self.peers[..], peer, filed);
             return None;
         }
-        let verdict = if slot.clear(Flag::Limited) {
+        if slot.clear(Flag::Limited) {
             self.counters.limits += 1;
-            Some(verdict(peer, VerdictKind::Limit, silence_ms, 0))
-        } else {
-            let next = self.next(peer);
-            if next.in_ms <= 0 { self.come_true(peer, next, silence_ms) } else { None }
-        };
+            self.file(peer);
+            return Some(verdict(peer, VerdictKind::Limit, silence_ms, 0));
+        }
+        let next = self.next(peer);
+        if next.in_ms > 0 {
+            self.file_in(peer, next.in_ms);
+            return None;
+        }
+        let verdict = self.come_true(peer, next, silence_ms);
         self.file(peer);
         verdict
     }

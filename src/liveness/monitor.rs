@@ -16,7 +16,7 @@ use super::wheel::{self, Wheel};
 pub const MAX_PEERS: u32 = wheel::MAX_ENTRIES;
 
 /// Visits per verdict that one [`advance`](Monitor::advance) may take: most visits find a peer that was heard (L8).
-const VISITS_PER_VERDICT: usize = 16;
+const VISITS_PER_VERDICT: usize = 4;
 
 /// How a monitor works.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
