@@ -179,6 +179,17 @@ fn l04_never_early_and_late_by_a_tick_at_most() {
 }
 
 #[test]
+fn l04_a_deadline_is_rounded_up_once_and_nobody_spins_for_it() {
+    let (mut host, lan) = Host::with(Policy::lan());
+    host.run(1);
+    host.add(0, lan);
+    host.run(8_004);
+    assert_eq!((host.times(0, VerdictKind::Suspect)[0], host.times(0, VerdictKind::Dead)[0]), (4_004, 8_004));
+    // Two verdicts, and at most three moves down the wheel before each.
+    assert!(host.monitor.counters().visits <= 8, "{}", host.monitor.counters().visits);
+}
+
+#[test]
 fn l05_a_stall_kills_nobody() {
     for stall_ms in [150, 6_000, 60_000, 3_600_000, 30 * 24 * 3_600_000] {
         let (mut host, game) = Host::with(Policy::game().with_role(Role::Both));
