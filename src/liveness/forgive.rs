@@ -190,5 +190,7 @@ impl Monitor {
             slot.set(Flag::Revived);
             self.revived.push_back((peer, silence_ms));
         }
+        // It was filed for its death; the next thing, an ask or being suspect again, may be nearer.
+        self.draw_nearer(peer);
     }
 }

@@ -16,7 +16,7 @@ use super::wheel::{self, Wheel};
 pub const MAX_PEERS: u32 = wheel::MAX_ENTRIES;
 
 /// Visits per verdict that one [`advance`](Monitor::advance) may take: most visits find a peer that was heard (L8).
-const VISITS_PER_VERDICT: usize = 16;
+const VISITS_PER_VERDICT: usize = 4;
 
 /// How a monitor works.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -233,7 +233,7 @@ impl Monitor {
     }
 
     /// The latest wake-up that does no harm: never later than the truth, in monotonic time. `None`: nothing is watched.
-    /// Changes with every call but `heard` and `beat`.
+    /// Ask again after every call; `heard` and `beat` change it only when they revive a suspect or find a stall.
     pub fn deadline(&self) -> Option<Millis> {
         let clock = self.time.clock();
         if self.stalled_ms > 0 || !self.revived.is_empty() {
@@ -266,8 +266,8 @@ impl Monitor {
         Some(stall)
     }
 
-    /// Appends what is due to `verdicts`, at most `verdicts_per_turn` (L8). True if more is due: call again, now or in
-    /// the next turn. Calling it twice for one `now` changes nothing; calling it early neither.
+    /// Appends what is due to `verdicts`, at most `verdicts_per_turn`, and looks at no more than four times as many peers
+    /// (L8). True if more is due: call again, now or in the next turn. Calling it twice for one `now` changes nothing; calling it early neither.
     pub fn advance(&mut self, now: Millis, verdicts: &mut Vec<Verdict>) -> bool {
         self.woke(now);
         self.let_go_of_hold();
