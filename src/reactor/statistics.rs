@@ -111,7 +111,8 @@ impl Statistics {
 
     /// Milliseconds since the kernel last took bytes, exact to 16 ms; `None` if it never did.
     pub(crate) fn last_out_ms(&self, now: Millis) -> Option<u64> {
-        (self.last_out != 0).then(|| u64::from(step(now).wrapping_sub(self.last_out)) * STEP_MS)
+        // 0 is "never", so the first step counts as the second.
+        (self.last_out != 0).then(|| u64::from(step(now).max(1).wrapping_sub(self.last_out)) * STEP_MS)
     }
 
     /// Stalls of this process that the connection lived through (counted modulo 65,536).
@@ -145,6 +146,13 @@ mod tests {
         assert_eq!(statistics.bytes().0, u64::from(u32::MAX) + 2);
         statistics.received(1 << 48);
         assert_eq!(statistics.bytes().0, (1 << 48) - 1);
+    }
+
+    #[test]
+    fn what_was_sent_in_the_very_first_step_was_sent_just_now() {
+        let mut statistics = Statistics::new(None, Millis(3), 0);
+        statistics.sent(5, Millis(4));
+        assert_eq!(statistics.last_out_ms(Millis(5)), Some(0));
     }
 
     #[test]
