@@ -265,7 +265,7 @@ impl<N: Net> Reactor<N> {
         }
         if ready.writable && !connection.flags.any(Flags::WRITABLE) {
             if connection.flags.any(Flags::DIALLING) {
-                self.dial_ready(slot);
+                self.dial_ready(slot, events);
             } else {
                 connection.flags.set(Flags::WRITABLE);
                 self.write_outbox(slot);
