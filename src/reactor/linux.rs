@@ -1,12 +1,14 @@
 //! Linux: mio for readiness, nix for sockets. The only library code with syscalls.
 #![allow(unsafe_code)]
 
+use std::ffi::OsString;
 use std::io::{self, IoSlice};
 use std::mem::MaybeUninit;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd};
-use std::os::unix::ffi::OsStrExt;
-use std::path::PathBuf;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::fs::FileTypeExt;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -104,10 +106,7 @@ impl Net for Linux {
         let address: socket::SockaddrStorage = socket::getsockname(fd)?;
         Ok(match tcp_address(&address) {
             Some(address) => Address::Tcp(address),
-            None => address
-                .as_unix_addr()
-                .and_then(|unix| unix.path())
-                .map_or(Address::Inherited(fd), |path| Address::Unix(path.to_path_buf())),
+            None => unix_path(&address).map_or(Address::Inherited(fd), Address::Unix),
         })
     }
 
@@ -315,10 +314,11 @@ fn open_listener(address: &Address, settings: ListenSettings) -> io::Result<List
     let (family, at) = socket_address(address)?;
     let socket = stream_socket(family)?;
     let path = match address {
-        Address::Unix(path) => {
+        Address::Unix(path) if abstract_name(path).is_none() => {
             remove_abandoned(path);
             Some(path.clone())
         }
+        Address::Unix(_) => None,
         _ => {
             socket::setsockopt(&socket, sockopt::ReuseAddr, &true)?;
             if settings.reuse_port {
@@ -353,9 +353,12 @@ fn inherited(fd: RawFd) -> io::Result<RawFd> {
     Err(io::Error::new(io::ErrorKind::InvalidInput, format!("descriptor {fd} is not a listening socket")))
 }
 
-/// Removes the file of a Unix socket that nobody listens on any more.
-fn remove_abandoned(path: &std::path::Path) {
-    if let Err(error) = std::os::unix::net::UnixStream::connect(path)
+/// Removes the file of a Unix socket that nobody listens on any more. Connecting to a file of another kind is refused
+/// just the same: that one is not ours to remove.
+fn remove_abandoned(path: &Path) {
+    let is_socket = std::fs::symlink_metadata(path).is_ok_and(|metadata| metadata.file_type().is_socket());
+    if is_socket
+        && let Err(error) = std::os::unix::net::UnixStream::connect(path)
         && error.kind() == io::ErrorKind::ConnectionRefused
     {
         let _ = std::fs::remove_file(path);
@@ -372,7 +375,7 @@ fn socket_address(address: &Address) -> io::Result<(AddressFamily, Box<dyn Socka
         Address::Tcp(SocketAddr::V4(v4)) => (AddressFamily::Inet, Box::new(socket::SockaddrIn::from(*v4))),
         Address::Tcp(SocketAddr::V6(v6)) => (AddressFamily::Inet6, Box::new(socket::SockaddrIn6::from(*v6))),
         Address::Unix(path) => {
-            let unix = match path.as_os_str().as_bytes().strip_prefix(b"@") {
+            let unix = match abstract_name(path) {
                 Some(name) => socket::UnixAddr::new_abstract(name)?,
                 None => socket::UnixAddr::new(path.as_path())?,
             };
@@ -383,6 +386,18 @@ fn socket_address(address: &Address) -> io::Result<(AddressFamily, Box<dyn Socka
             return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
         }
     })
+}
+
+/// The name of `unix:@name`, which has no file.
+fn abstract_name(path: &Path) -> Option<&[u8]> {
+    path.as_os_str().as_bytes().strip_prefix(b"@")
+}
+
+/// The path of a Unix socket as [`Address`] spells it, if it has a name.
+fn unix_path(address: &socket::SockaddrStorage) -> Option<PathBuf> {
+    let unix = address.as_unix_addr()?;
+    let name = unix.as_abstract().map(|name| OsString::from_vec([b"@", name].concat()).into());
+    name.or_else(|| unix.path().map(Path::to_path_buf))
 }
 
 fn tcp_address(address: &socket::SockaddrStorage) -> Option<SocketAddr> {
