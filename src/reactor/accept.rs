@@ -218,7 +218,7 @@ impl<N: Net> Reactor<N> {
         let slot = id.slot();
         let connection = &self.connections[slot as usize];
         let socket_options = self.effective_socket_options(connection.options);
-        self.net.configure(&connection.socket, &socket_options)?;
+        self.net.configure(&connection.socket, &socket_options, &SocketOptions::KERNEL)?;
         self.net.register(&connection.socket, id.get())?;
         self.begin_liveness(slot);
         Ok(())

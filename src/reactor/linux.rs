@@ -140,7 +140,7 @@ impl Net for Linux {
     fn connect(&mut self, address: &Address, options: &SocketOptions) -> io::Result<OwnedFd> {
         let (family, to) = socket_address(address)?;
         let socket = stream_socket(family)?;
-        self.configure(&socket, options)?;
+        self.configure(&socket, options, &SocketOptions::KERNEL)?;
         match socket::connect(socket.as_raw_fd(), &*to) {
             Ok(()) | Err(Errno::EINPROGRESS) => Ok(socket),
             // A Unix listener whose queue is full says so at once instead of making us wait.
@@ -173,23 +173,26 @@ impl Net for Linux {
         self.poll.registry().deregister(&mut SourceFd(&socket.as_raw_fd()))
     }
 
-    fn configure(&mut self, socket: &OwnedFd, options: &SocketOptions) -> io::Result<()> {
-        if options.send_buffer_bytes > 0 {
+    fn configure(&mut self, socket: &OwnedFd, options: &SocketOptions, before: &SocketOptions) -> io::Result<()> {
+        // The kernel's own sizes of buffers cannot be had back.
+        if options.send_buffer_bytes != before.send_buffer_bytes && options.send_buffer_bytes > 0 {
             socket::setsockopt(socket, sockopt::SndBuf, &(options.send_buffer_bytes as usize))?;
         }
-        if options.receive_buffer_bytes > 0 {
+        if options.receive_buffer_bytes != before.receive_buffer_bytes && options.receive_buffer_bytes > 0 {
             socket::setsockopt(socket, sockopt::RcvBuf, &(options.receive_buffer_bytes as usize))?;
         }
-        if options.nodelay {
-            tcp_only(socket::setsockopt(socket, sockopt::TcpNoDelay, &true))?;
+        if options.nodelay != before.nodelay {
+            tcp_only(socket::setsockopt(socket, sockopt::TcpNoDelay, &options.nodelay))?;
         }
-        if let Some(keepalive) = options.keepalive {
-            socket::setsockopt(socket, sockopt::KeepAlive, &true)?;
-            tcp_only(socket::setsockopt(socket, sockopt::TcpKeepIdle, &keepalive.idle_s))?;
-            tcp_only(socket::setsockopt(socket, sockopt::TcpKeepInterval, &keepalive.interval_s))?;
-            tcp_only(socket::setsockopt(socket, sockopt::TcpKeepCount, &keepalive.count))?;
+        if options.keepalive != before.keepalive {
+            socket::setsockopt(socket, sockopt::KeepAlive, &options.keepalive.is_some())?;
+            if let Some(keepalive) = options.keepalive {
+                tcp_only(socket::setsockopt(socket, sockopt::TcpKeepIdle, &keepalive.idle_s))?;
+                tcp_only(socket::setsockopt(socket, sockopt::TcpKeepInterval, &keepalive.interval_s))?;
+                tcp_only(socket::setsockopt(socket, sockopt::TcpKeepCount, &keepalive.count))?;
+            }
         }
-        if options.user_timeout_ms > 0 {
+        if options.user_timeout_ms != before.user_timeout_ms {
             tcp_only(socket::setsockopt(socket, sockopt::TcpUserTimeout, &options.user_timeout_ms))?;
         }
         Ok(())

@@ -139,8 +139,9 @@ pub trait Net: Clock {
     fn register(&mut self, socket: &Self::Socket, token: u64) -> io::Result<()>;
     /// Takes a socket out of the set; it stays open.
     fn deregister(&mut self, socket: &Self::Socket) -> io::Result<()>;
-    /// Applies socket options; what does not exist for this kind of socket is passed over.
-    fn configure(&mut self, socket: &Self::Socket, options: &SocketOptions) -> io::Result<()>;
+    /// Applies what differs from `before`, the options that it has now ([`SocketOptions::KERNEL`] for a new one); what
+    /// does not exist for this kind of socket is passed over.
+    fn configure(&mut self, socket: &Self::Socket, options: &SocketOptions, before: &SocketOptions) -> io::Result<()>;
 
     /// Reads into `buffer`; 0 is the end of the stream.
     fn recv(&mut self, socket: &Self::Socket, buffer: &mut [u8]) -> io::Result<usize>;

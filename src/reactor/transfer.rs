@@ -240,9 +240,10 @@ impl<N: Net> Reactor<N> {
         let dialled = connection.flags.any(Flags::DIALLED);
         let number = self.intern(options, dialled)?;
         let socket_options = self.effective_socket_options(number);
+        let before = self.effective_socket_options(self.connections[id.slot() as usize].options);
         let connection = &mut self.connections[id.slot() as usize];
         let old = std::mem::replace(&mut connection.options, number);
-        let configured = self.net.configure(&connection.socket, &socket_options);
+        let configured = self.net.configure(&connection.socket, &socket_options, &before);
         self.options.release(old);
         if let Some(policy) = self.options.get(number).policy {
             self.set_policy(id, policy);

@@ -345,7 +345,7 @@ impl Net for Kernel {
         });
         Ok(())
     }
-    fn configure(&mut self, _: &Descriptor, _: &SocketOptions) -> io::Result<()> {
+    fn configure(&mut self, _: &Descriptor, _: &SocketOptions, _: &SocketOptions) -> io::Result<()> {
         Ok(())
     }
 
