@@ -233,7 +233,8 @@ impl<N: Net> Reactor<N> {
         true
     }
 
-    /// Changes the options of one connection from now on: marks, limits, framing (from the next frame), policy.
+    /// Changes the options of one connection from now on: marks, limits, policy, framing (of all that is not delivered
+    /// yet: an unfinished frame is cut anew).
     /// False if the id is stale. Options of the socket are applied where they can be.
     pub fn set_options(&mut self, id: ConnectionId, options: &Options) -> io::Result<bool> {
         let Some(connection) = self.live(id) else { return Ok(false) };
@@ -243,6 +244,11 @@ impl<N: Net> Reactor<N> {
         let before = self.effective_socket_options(self.connections[id.slot() as usize].options);
         let connection = &mut self.connections[id.slot() as usize];
         let old = std::mem::replace(&mut connection.options, number);
+        if let Some(inbound) = &mut connection.inbound {
+            inbound.cut_anew();
+            self.list(id.slot());
+        }
+        let connection = &self.connections[id.slot() as usize];
         let configured = self.net.configure(&connection.socket, &socket_options, &before);
         self.options.release(old);
         if let Some(policy) = self.options.get(number).policy {
