@@ -111,6 +111,9 @@ impl<N: Net> Reactor<N> {
 
     /// The number of these options.
     pub(crate) fn intern(&mut self, options: &Options, dialled: bool) -> io::Result<u16> {
+        if options.policy.is_some_and(|policy| self.monitor.policy_id(policy.index()).is_none()) {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "the policy is not one of this reactor's"));
+        }
         let policy =
             if options.framing.has_beats() { self.policies.beats } else { self.policies.none };
         self.options

@@ -72,6 +72,12 @@ impl<N: Net> Reactor<N> {
                 self.tell_of(slot, RecordKind::Opened(None));
                 // Before what the same notification has to be read.
                 self.deliver_pending(events);
+                let now = self.attended(self.now);
+                if let Some(outbox) = &mut self.connections[slot as usize].outbox {
+                    // What was sent while dialling waits from here.
+                    outbox.progress = now;
+                    self.look_at_limits(slot);
+                }
                 self.write_outbox(slot);
             }
             Err(error) => {

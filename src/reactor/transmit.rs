@@ -405,7 +405,7 @@ impl<N: Net> Reactor<N> {
                     }
                     if control_low && connection.flags.any(Flags::CONTROL_FULL) {
                         connection.flags.clear(Flags::CONTROL_FULL);
-                        self.list(slot);
+                        self.read_again(slot);
                     }
                     self.sent(slot, count);
                     if empty || count < length {
