@@ -148,6 +148,39 @@ impl Framing {
         }
     }
 
+    /// What `input` is if it is exactly one whole frame of a `length` codec, the case of most reads: how long its head is
+    /// and its kind. `None` says nothing: [`cut`](Self::cut) it.
+    #[inline(always)]
+    #[cfg(feature = "net")]
+    pub(crate) fn sole(&self, input: &[u8]) -> Option<(usize, Kind)> {
+        if self.is_plain {
+            let length = input.len().checked_sub(4)?;
+            let said = u32::from_be_bytes(*input.first_chunk()?) as usize;
+            let kind = if length == 0 { Kind::Either } else { Kind::Message };
+            return (said == length && length <= self.max_bytes).then_some((4, kind));
+        }
+        let Wire::Length(codec) = &self.wire else { return None };
+        match codec.cut(input, self.max_bytes) {
+            Ok(Cut::Frame(frame)) if frame.total == input.len() => {
+                Some((frame.head.end, self.beats.kind(input, &frame.message)))
+            }
+            _ => None,
+        }
+    }
+
+    /// Appends a frame of `length:4be` with a message below 4 GiB. False, and nothing appended, for any other.
+    #[inline(always)]
+    #[cfg(feature = "net")]
+    pub(crate) fn encode_plain(&self, message: &[u8], out: &mut Vec<u8>) -> bool {
+        let Ok(length) = u32::try_from(message.len()) else { return false };
+        if self.is_plain {
+            out.reserve(4 + message.len());
+            out.extend_from_slice(&length.to_be_bytes());
+            out.extend_from_slice(message);
+        }
+        self.is_plain
+    }
+
     #[inline(never)]
     fn cut_other(&self, input: &mut [u8], stream: &mut Stream, control: &mut Vec<u8>) -> Result<Cut, FrameError> {
         // Classified in each arm: joined behind the match, every frame would be copied once more.

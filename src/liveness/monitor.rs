@@ -54,6 +54,8 @@ pub struct Monitor {
     pub(super) wheel: Wheel,
     pub(super) time: Attention,
     pub(super) policies: Vec<Policy>,
+    /// By policy: when a stall last granted time to those who follow it, in attended milliseconds.
+    pub(super) granted: Vec<Option<u64>>,
     /// A silence up to this that ends needs no second look.
     late_ms: u32,
     pub(super) seed: u64,
@@ -79,6 +81,7 @@ impl Monitor {
             wheel: Wheel::new(time.tick()),
             time,
             policies: Vec::new(),
+            granted: Vec::new(),
             late_ms: MAX_TIMEOUT_MS,
             seed: config.seed,
             verdicts_per_turn: config.verdicts_per_turn.max(1),
@@ -98,6 +101,7 @@ impl Monitor {
         let id = u8::try_from(self.policies.len()).map_err(|_| PolicyError::TooMany)?;
         debug_assert!(self.policies.len() < MAX_POLICIES);
         self.policies.push(policy);
+        self.granted.push(None);
         self.look_twice_after_half_an_interval();
         Ok(PolicyId(id))
     }
@@ -262,7 +266,7 @@ impl Monitor {
     pub fn woke(&mut self, now: Millis) -> Option<Stall> {
         let stall = self.time.arrive(now, self.len > 0)?;
         self.stalled_ms += stall.ms;
-        self.forgive_stall();
+        self.forgive_stall(stall.ms);
         Some(stall)
     }
 

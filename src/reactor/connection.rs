@@ -97,6 +97,34 @@ impl Flags {
         Self(bits)
     }
 
+    /// Nothing but bytes can be new: no state that a read has to look at.
+    #[inline]
+    pub(crate) const fn is_usual(self) -> bool {
+        const UNUSUAL: u16 = Flags::READABLE
+            | Flags::READ_CLOSED
+            | Flags::LISTED
+            | Flags::PAUSED
+            | Flags::DIALLING
+            | Flags::CLOSING
+            | Flags::READ_ENDED
+            | Flags::FIRST_FRAME_DUE
+            | Flags::WRITE_FAILED
+            | Flags::CONTROL_FULL;
+        self.0 & (UNUSUAL | Self::WRITABLE) == Self::WRITABLE
+    }
+
+    /// The application may send.
+    #[inline]
+    pub(crate) const fn takes_sends(self) -> bool {
+        !self.any(Self::CLOSING | Self::FIN_SENT | Self::WRITE_FAILED)
+    }
+
+    /// The kernel may take a write.
+    #[inline]
+    pub(crate) const fn takes_writes(self) -> bool {
+        self.0 & (Self::WRITABLE | Self::WRITE_FAILED) == Self::WRITABLE
+    }
+
     #[inline]
     pub(crate) const fn any(self, bits: u16) -> bool {
         self.0 & bits != 0

@@ -258,6 +258,19 @@ impl<N: Net> Reactor<N> {
 
     #[inline]
     fn connection_ready(&mut self, id: ConnectionId, ready: Readiness, events: &mut Events) {
+        let Some(connection) = self.connections.get(id.slot() as usize) else { return };
+        if connection.generation != id.generation() {
+            return;
+        }
+        if ready.is_news() && connection.flags.is_usual() && connection.inbound.is_none() {
+            self.receive_usual(id.slot(), events);
+        } else {
+            self.connection_changed(id, ready, events);
+        }
+    }
+
+    #[inline(never)]
+    fn connection_changed(&mut self, id: ConnectionId, ready: Readiness, events: &mut Events) {
         let slot = id.slot();
         let Some(connection) = self.live_mut(id) else { return };
         if ready.read_closed {
@@ -270,11 +283,10 @@ impl<N: Net> Reactor<N> {
                 connection.flags.set(Flags::WRITABLE);
                 self.write_outbox(slot);
             }
-            // Writing may have ended it.
-            let Some(_) = self.live_mut(id) else { return };
         }
+        // Writing may have ended it.
+        let Some(connection) = self.live_mut(id) else { return };
         if ready.readable || ready.read_closed {
-            let connection = &mut self.connections[slot as usize];
             connection.flags.set(Flags::READABLE);
             if !connection.flags.any(Flags::LISTED) {
                 self.receive(slot, events);

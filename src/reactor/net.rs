@@ -86,6 +86,14 @@ pub struct Readiness {
     pub read_closed: bool,
 }
 
+impl Readiness {
+    /// Bytes to read, and nothing else that matters: most readiness is this.
+    #[inline]
+    pub(crate) fn is_news(self) -> bool {
+        self.readable && !self.read_closed
+    }
+}
+
 /// How a descriptor is given up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Farewell {
