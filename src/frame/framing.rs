@@ -168,17 +168,13 @@ impl Framing {
         }
     }
 
-    /// Appends a frame of `length:4be` with a message below 4 GiB. False, and nothing appended, for any other.
+    /// The head of a message of `length` bytes where the head is nothing but that (`length:4be`). `None` for any other
+    /// framing, and for what four bytes cannot say: [`encode`](Self::encode) it.
     #[inline(always)]
     #[cfg(feature = "net")]
-    pub(crate) fn encode_plain(&self, message: &[u8], out: &mut Vec<u8>) -> bool {
-        let Ok(length) = u32::try_from(message.len()) else { return false };
-        if self.is_plain {
-            out.reserve(4 + message.len());
-            out.extend_from_slice(&length.to_be_bytes());
-            out.extend_from_slice(message);
-        }
-        self.is_plain
+    pub(crate) fn plain_head(&self, length: usize) -> Option<[u8; 4]> {
+        let length = u32::try_from(length).ok()?;
+        self.is_plain.then_some(length.to_be_bytes())
     }
 
     #[inline(never)]

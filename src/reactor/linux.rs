@@ -31,7 +31,6 @@ const READY_MAX: usize = 1024;
 /// The kernel of this machine.
 pub struct Linux {
     poll: mio::Poll,
-    ready: mio::Events,
     clock: SystemClock,
     waker: Option<Arc<mio::Waker>>,
     timer: Option<TimerFd>,
@@ -48,7 +47,6 @@ impl Linux {
     pub fn new() -> io::Result<Self> {
         Ok(Self {
             poll: mio::Poll::new()?,
-            ready: mio::Events::with_capacity(READY_MAX),
             clock: SystemClock::new(),
             waker: None,
             timer: None,
@@ -67,25 +65,34 @@ impl Net for Linux {
     type Socket = OwnedFd;
     type Listener = Listener;
     type Waker = Arc<mio::Waker>;
+    type Ready = mio::Events;
 
-    fn wait(&mut self, ready: &mut Vec<Readiness>, timeout_ms: Option<u64>) -> io::Result<bool> {
-        match self.poll.poll(&mut self.ready, timeout_ms.map(Duration::from_millis)) {
-            Ok(()) => {}
+    fn ready_list(&self) -> (mio::Events, usize) {
+        (mio::Events::with_capacity(READY_MAX), READY_MAX)
+    }
+
+    fn wait(&mut self, ready: &mut mio::Events, timeout_ms: Option<u64>) -> io::Result<()> {
+        match self.poll.poll(ready, timeout_ms.map(Duration::from_millis)) {
             // A signal, or SIGCONT after a stop: nothing was taken out of the set.
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(false),
-            Err(error) => return Err(error),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {
+                ready.clear();
+                Ok(())
+            }
+            other => other,
         }
-        let mut count = 0;
-        for event in &self.ready {
-            count += 1;
-            ready.push(Readiness {
+    }
+
+    #[inline]
+    fn each_ready(ready: &mio::Events) -> impl Iterator<Item = Readiness> {
+        ready.iter().map(|event| {
+            let failed = event.is_error();
+            Readiness {
                 token: event.token().0 as u64,
                 readable: event.is_readable(),
-                writable: event.is_writable() || event.is_error(),
-                read_closed: event.is_read_closed() || event.is_error(),
-            });
-        }
-        Ok(count == READY_MAX)
+                writable: event.is_writable() || failed,
+                read_closed: event.is_read_closed() || failed,
+            }
+        })
     }
 
     fn listen(&mut self, address: &Address, settings: ListenSettings, token: u64) -> io::Result<Listener> {
@@ -200,12 +207,17 @@ impl Net for Linux {
 
     #[inline]
     fn recv(&mut self, socket: &OwnedFd, buffer: &mut [u8]) -> io::Result<usize> {
-        Ok(socket::recv(socket.as_raw_fd(), buffer, MsgFlags::empty())?)
+        // SAFETY: the kernel writes at most `buffer.len()` bytes into `buffer`.
+        let count = unsafe { libc::recv(socket.as_raw_fd(), buffer.as_mut_ptr().cast(), buffer.len(), 0) };
+        usize::try_from(count).map_err(|_| io::Error::last_os_error())
     }
 
     #[inline]
     fn send(&mut self, socket: &OwnedFd, bytes: &[u8]) -> io::Result<usize> {
-        Ok(socket::send(socket.as_raw_fd(), bytes, MsgFlags::MSG_NOSIGNAL)?)
+        let flags = libc::MSG_NOSIGNAL;
+        // SAFETY: the kernel reads at most `bytes.len()` bytes of `bytes`.
+        let count = unsafe { libc::send(socket.as_raw_fd(), bytes.as_ptr().cast(), bytes.len(), flags) };
+        usize::try_from(count).map_err(|_| io::Error::last_os_error())
     }
 
     fn send_vectored(&mut self, socket: &OwnedFd, slices: &[IoSlice<'_>]) -> io::Result<usize> {

@@ -122,10 +122,16 @@ pub trait Net: Clock {
     type Listener;
     /// Wakes [`wait`](Net::wait) from another thread.
     type Waker: Clone + Send + Sync + 'static;
+    /// A list of what was ready when a wait ended.
+    type Ready;
 
-    /// Waits until something is ready or `timeout_ms` have passed (`None`: for ever), and appends what was ready.
-    /// Returns true if the list was cut at its capacity, so that more may be ready. An interrupted wait is an empty one.
-    fn wait(&mut self, ready: &mut Vec<Readiness>, timeout_ms: Option<u64>) -> io::Result<bool>;
+    /// An empty list for [`wait`](Net::wait), and how many entries it can take.
+    fn ready_list(&self) -> (Self::Ready, usize);
+    /// Waits until something is ready or `timeout_ms` have passed (`None`: for ever), and fills `ready` anew with what
+    /// was ready when the wait ended. A full list means that there may be more. An interrupted wait is an empty one.
+    fn wait(&mut self, ready: &mut Self::Ready, timeout_ms: Option<u64>) -> io::Result<()>;
+    /// The entries of a list.
+    fn each_ready(ready: &Self::Ready) -> impl Iterator<Item = Readiness>;
 
     /// Opens a listening socket and registers it with `token`.
     fn listen(&mut self, address: &Address, settings: ListenSettings, token: u64) -> io::Result<Self::Listener>;

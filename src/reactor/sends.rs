@@ -57,6 +57,21 @@ impl Sends {
         self.pieces.is_empty()
     }
 
+    /// Appends a frame of the plainest kind and gives it to a connection that has no batch yet. The way of
+    /// most frames.
+    #[inline]
+    pub(crate) fn add_plain(&mut self, slot: u32, batch: &mut u32, head: [u8; 4], message: &[u8]) {
+        let index = self.pieces.len() as u32;
+        let start = self.arena.len();
+        self.arena.reserve(head.len() + message.len());
+        self.arena.extend(head);
+        self.arena.extend_from_slice(message);
+        let (start, end) = (start as u32, self.arena.len() as u32);
+        *batch = index;
+        let bytes = end - start;
+        self.pieces.push(Piece { slot, start, end, next: NO_PIECE, last: index, bytes, lane: Lane::Data });
+    }
+
     /// Gives `start..end` of the arena to a connection's lane. `batch` is where the connection remembers its batch.
     #[inline]
     pub(crate) fn add(&mut self, slot: u32, batch: &mut u32, lane: Lane, start: usize, end: usize) {

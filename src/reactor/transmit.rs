@@ -83,9 +83,8 @@ impl<N: Net> Reactor<N> {
             && connection.outbox.is_none()
             && connection.flags.takes_sends()
             && self.sends.arena.len() < SEND_ARENA_BYTES;
-        if idle && framing.encode_plain(message, &mut self.sends.arena) {
-            let end = self.sends.arena.len();
-            self.sends.add(id.slot(), &mut connection.batch, Lane::Data, end - message.len() - 4, end);
+        if idle && let Some(head) = framing.plain_head(message.len()) {
+            self.sends.add_plain(id.slot(), &mut connection.batch, head, message);
             self.counters.messages_out += 1;
             if let Some(statistics) = self.statistics.get_mut(id.slot() as usize) {
                 statistics.message_sent();

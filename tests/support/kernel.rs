@@ -265,7 +265,19 @@ impl Net for Kernel {
     type Listener = ();
     type Waker = ();
 
-    fn wait(&mut self, ready: &mut Vec<Readiness>, timeout_ms: Option<u64>) -> io::Result<bool> {
+    type Ready = Vec<Readiness>;
+
+    fn ready_list(&self) -> (Vec<Readiness>, usize) {
+        let list_max = self.world(|world| world.list_max);
+        (Vec::new(), list_max)
+    }
+
+    fn each_ready(ready: &Vec<Readiness>) -> impl Iterator<Item = Readiness> {
+        ready.iter().copied()
+    }
+
+    fn wait(&mut self, ready: &mut Vec<Readiness>, timeout_ms: Option<u64>) -> io::Result<()> {
+        ready.clear();
         self.world(|world| {
             world.waits.push(timeout_ms);
             assert!(world.waits.len() < 1_000_000, "the reactor spins");
@@ -290,7 +302,7 @@ impl Net for Kernel {
             }
             let count = world.edges.len().min(list_max);
             ready.extend(world.edges.drain(..count));
-            Ok(count == world.list_max)
+            Ok(())
         })
     }
 
