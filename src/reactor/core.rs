@@ -250,6 +250,8 @@ impl<N: Net> Reactor<N> {
         at - self.monitor.stalls().ms
     }
 
+    /// Apart from the turn, so that the compiler keeps the path of every read in registers.
+    #[inline(never)]
     fn serve_readiness(&mut self, ready: &N::Ready, events: &mut Events) -> usize {
         let mut count = 0;
         for ready in N::each_ready(ready) {
@@ -270,7 +272,7 @@ impl<N: Net> Reactor<N> {
         count
     }
 
-    #[inline]
+    #[inline(always)]
     fn connection_ready(&mut self, id: ConnectionId, ready: Readiness, events: &mut Events) {
         let Some(connection) = self.connections.get(id.slot() as usize) else { return };
         if connection.generation != id.generation() {

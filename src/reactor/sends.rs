@@ -59,7 +59,7 @@ impl Sends {
 
     /// Appends a frame of the plainest kind and gives it to a connection that has no batch yet. The way of
     /// most frames.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn add_plain(&mut self, slot: u32, batch: &mut u32, head: [u8; 4], message: &[u8]) {
         let index = self.pieces.len() as u32;
         let start = self.arena.len();

@@ -307,7 +307,7 @@ impl<N: Net> Reactor<N> {
         self.sends.forget(index);
     }
 
-    #[inline]
+    #[inline(always)]
     fn write_batch(&mut self, sends: &Sends, batch: &Piece, slot: u32) {
         let connection = &mut self.connections[slot as usize];
         connection.batch = NO_BATCH;
