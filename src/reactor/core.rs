@@ -162,8 +162,8 @@ impl<N: Net> Reactor<N> {
         self.obituaries.clear();
         self.woken = false;
         let until = timeout.map(|timeout| {
-            let nanos = u64::try_from(timeout.as_nanos()).unwrap_or(u64::MAX);
-            Millis::ceil(self.net.now_ns().saturating_add(nanos))
+            let ms = timeout.as_nanos().div_ceil(1_000_000);
+            Millis::floor(self.net.now_ns()) + u64::try_from(ms).unwrap_or(u64::MAX)
         });
         loop {
             self.turn(events, until)?;
@@ -356,7 +356,7 @@ impl<N: Net> Reactor<N> {
         for (_, listening) in &self.listeners {
             deadline = earlier(deadline, listening.retry_at);
         }
-        if let Some(drain) = &self.drain {
+        if let Some(drain) = self.drain.as_ref().filter(|_| !self.connections.is_empty()) {
             deadline = earlier(deadline, Some(drain.next_at()));
         }
         if let Some(autopsy) = self.autopsies.front() {

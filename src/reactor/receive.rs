@@ -419,6 +419,8 @@ impl<N: Net> Reactor<N> {
 
     /// The peer sent FIN, and all that came before it is delivered (R13).
     fn read_ended(&mut self, slot: u32) {
+        // Answers of this very turn may leave yet.
+        self.write_batch_of(slot);
         let connection = &self.connections[slot as usize];
         if connection.flags.any(Flags::WRITE_FAILED) {
             return self.end_failed(slot, 0);

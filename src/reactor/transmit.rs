@@ -331,12 +331,19 @@ impl<N: Net> Reactor<N> {
         if connection.flags.any(Flags::WRITE_FAILED) {
             return;
         }
-        let written = if connection.outbox.is_some() || !connection.flags.takes_writes() {
-            Ok(0)
-        } else {
-            self.net.send_vectored(&connection.socket, &sends.slices(batch))
-        };
+        if connection.outbox.is_some() || !connection.flags.takes_writes() {
+            return self.written(sends, batch, slot, Ok(0));
+        }
+        let slices = sends.slices(batch);
+        let offered: usize = slices.iter().map(|slice| slice.len()).sum();
+        let written = self.net.send_vectored(&connection.socket, &slices);
+        let is_whole = written.as_ref().is_ok_and(|count| *count == offered);
         self.written(sends, batch, slot, written);
+        if is_whole && offered < batch.batch_bytes() {
+            // More frames than one call takes, and it took those: no edge will come for the rest.
+            self.connections[slot as usize].flags.set(Flags::WRITABLE);
+            self.write_outbox(slot);
+        }
     }
 
     #[cold]
