@@ -143,6 +143,7 @@ impl Monitor {
         if peer >= MAX_PEERS || policy.index() >= self.policies.len() {
             return;
         }
+        self.woke_if_late(now);
         self.remove(peer);
         if self.peers.len() <= peer as usize {
             self.peers.resize(peer as usize + 1, Peer::VACANT);
@@ -192,6 +193,13 @@ impl Monitor {
         }
     }
 
+    /// What [`beat`](Self::beat) would take a beat of this kind for, now: `Either` is an answer while an ask is
+    /// outstanding, otherwise an ask (L14). Never `Either`.
+    #[inline]
+    pub fn taken_for(&self, peer: u32, kind: Beat) -> Beat {
+        self.peers.get(peer as usize).map_or(taken_for(&Peer::VACANT, kind), |slot| taken_for(slot, kind))
+    }
+
     /// A beat came from `peer`; what do we owe for it? A beat is also [`heard`](Self::heard).
     #[inline]
     pub fn beat(&mut self, peer: u32, kind: Beat, now: Millis) -> Owed {
@@ -200,12 +208,7 @@ impl Monitor {
         let Some(slot) = self.peers.get_mut(peer as usize).filter(|slot| slot.is(Flag::Live)) else {
             return Owed::Nothing;
         };
-        let is_answer = match kind {
-            Beat::Ask => false,
-            Beat::Answer => true,
-            Beat::Either => slot.outstanding > 0,
-        };
-        if !is_answer {
+        if taken_for(slot, kind) == Beat::Ask {
             let owed = self.policies[slot.policy as usize].role.answers();
             self.counters.owed += u64::from(owed);
             return if owed { Owed::Answer } else { Owed::Nothing };
@@ -352,5 +355,14 @@ impl Monitor {
     fn look_twice_after_half_an_interval(&mut self) {
         let smallest = self.policies.iter().map(|policy| policy.interval_ms).filter(|ms| *ms > 0).min();
         self.late_ms = smallest.unwrap_or(MAX_TIMEOUT_MS) / 2;
+    }
+}
+
+#[inline]
+const fn taken_for(slot: &Peer, kind: Beat) -> Beat {
+    match kind {
+        Beat::Either if slot.outstanding > 0 => Beat::Answer,
+        Beat::Either => Beat::Ask,
+        known => known,
     }
 }
