@@ -38,8 +38,8 @@ struct Pair {
     /// Monotonic time, and how much of it was away.
     clock: u64,
     away: u64,
-    /// By policy: when time was last granted.
-    granted: Vec<Option<u64>>,
+    /// By policy: when time was granted, and how much at most.
+    granted: Vec<Vec<(u64, u64)>>,
     deaths: u64,
     asks: u64,
     grants: u64,
@@ -57,7 +57,7 @@ impl Pair {
         ];
         let policies = policies.map(|policy| (monitor.define(policy).unwrap(), policy)).to_vec();
         let peers = vec![None; PEERS as usize];
-        let granted = vec![None; policies.len()];
+        let granted = vec![Vec::new(); policies.len()];
         Self { monitor, policies, peers, clock: start, away: 0, granted, deaths: 0, asks: 0, grants: 0 }
     }
 
@@ -187,7 +187,7 @@ impl Pair {
         let now = self.now();
         for (number, (_, policy)) in self.policies.iter().enumerate() {
             let (interval, timeout) = (u64::from(policy.interval_ms), u64::from(policy.timeout_ms));
-            let lost = self.lost(number, stall);
+            let (lost, mut most) = (self.lost(number, stall), 0);
             for known in self.peers.iter_mut().flatten().filter(|known| known.policy == number) {
                 let had = timeout.saturating_sub(known.silence(now));
                 let owed = (had + lost).min(timeout - interval);
@@ -195,20 +195,30 @@ impl Pair {
                     known.heard = known.paused.unwrap_or(now) + owed - timeout;
                     known.proposed = None;
                     self.grants += 1;
+                    most = most.max(owed - had);
                 }
                 let past = known.paused.is_none() && now - known.heard >= interval;
                 known.anew |= policy.role.asks() && past;
             }
-            if lost > 0 {
-                self.granted[number] = Some(now);
+            if most > 0 {
+                self.granted[number].push((now, most));
             }
         }
     }
 
-    /// How much of a stall is granted: once per timeout, all of it.
+    /// How much of a stall is granted: in all, timeout - interval at most, reckoned back to the last time when a whole
+    /// timeout passed without a grant.
     fn lost(&self, number: usize, stall: u64) -> u64 {
-        let timeout = u64::from(self.policies[number].1.timeout_ms);
-        if self.granted[number].is_some_and(|at| self.now() < at + timeout) { 0 } else { stall }
+        let (_, policy) = self.policies[number];
+        let (interval, timeout) = (u64::from(policy.interval_ms), u64::from(policy.timeout_ms));
+        let (mut until, mut sum) = (self.now(), 0);
+        for (at, most) in self.granted[number].iter().rev() {
+            if until - at >= timeout {
+                break;
+            }
+            (until, sum) = (*at, sum + most);
+        }
+        stall.min(timeout - interval - sum)
     }
 
     /// Advances, and checks every verdict, and every verdict that did not come.
@@ -337,7 +347,11 @@ impl Pair {
                     early => {
                         self.oversleep(next, to);
                         let early = [[0, 2], [6, 8], [8, 9]][early as usize - 1][random as usize >> 7 & 1];
-                        self.step(early, (random >> 40) as u32, random >> 5 & !3);
+                        let peer = (random >> 40) as u32;
+                        // Who was removed before the stall was found needed nothing.
+                        if early != 0 || self.peers[(peer % PEERS) as usize].is_none() {
+                            self.step(early, peer, random >> 5 & !3);
+                        }
                     }
                 }
                 self.advance();

@@ -86,20 +86,16 @@ impl Monitor {
     /// After a stall attended time stands where it was promised. What was stamped since with the old reckoning lies in
     /// the future: cap it. Who is past the interval may have answered into the void: grant time and ask anew (L5).
     ///
-    /// Time is granted once per timeout of a policy: under an overload that stalls every turn, stalls that came one upon
-    /// another would otherwise put off every death for ever.
+    /// All stalls together grant a policy's peers no more than timeout − interval, until a timeout has passed in which
+    /// they granted nothing. So under an overload that stalls every turn the dead are still found, within 2 × timeout −
+    /// interval of attended time: whoever is silent that long has had the grants between two such pauses at most. And
+    /// a short stall, or one that nobody needed anything for, leaves the long one after it nearly all.
     ///
     /// One pass in the order of memory; only who comes due sooner than it is filed costs more than its own slot.
     pub(super) fn forgive_stall(&mut self, stall_ms: u64) {
         let now = self.time.now();
         let mut pardons: Vec<Pardon> = (self.policies.iter().zip(&mut self.granted))
-            .map(|(policy, granted)| {
-                let due = granted.is_none_or(|at| now.0.saturating_sub(at) >= u64::from(policy.timeout_ms));
-                if due {
-                    *granted = Some(now.0);
-                }
-                Pardon::new(policy, if due { stall_ms } else { 0 })
-            })
+            .map(|(policy, granted)| Pardon::new(policy, stall_ms.min(granted.left_ms(policy, now))))
             .collect();
         let now = now.0 as u32;
         for peer in 0..self.peers.len() {
@@ -113,6 +109,9 @@ impl Monitor {
             if pardon.ask_anew(slot, now) || capped || reprieved {
                 self.draw_nearer(peer as u32);
             }
+        }
+        for (granted, pardon) in self.granted.iter_mut().zip(pardons) {
+            granted.add(pardon.granted_ms, self.time.now());
         }
     }
 
@@ -204,6 +203,31 @@ impl Monitor {
     }
 }
 
+/// What stalls have granted to the peers of one policy.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Granted {
+    /// When they last did, in attended time.
+    last: Millis,
+    /// How much, since a timeout passed in which they granted nothing.
+    ms: u64,
+}
+
+impl Granted {
+    /// How much may yet be granted.
+    fn left_ms(&mut self, policy: &Policy, now: Millis) -> u64 {
+        if now.since(self.last) >= u64::from(policy.timeout_ms) {
+            self.ms = 0;
+        }
+        u64::from(policy.timeout_ms.saturating_sub(policy.interval_ms)).saturating_sub(self.ms)
+    }
+
+    fn add(&mut self, ms: i64, now: Millis) {
+        if ms > 0 {
+            *self = Self { last: now, ms: self.ms + ms.cast_unsigned() };
+        }
+    }
+}
+
 /// What time that counts for nobody does to each peer of one policy.
 struct Pardon {
     judges: bool,
@@ -212,6 +236,8 @@ struct Pardon {
     interval_ms: i64,
     /// How much was lost.
     lost_ms: i64,
+    /// The most that a peer was granted of it.
+    granted_ms: i64,
 }
 
 impl Pardon {
@@ -222,6 +248,7 @@ impl Pardon {
             timeout_ms: policy.timeout_ms.into(),
             interval_ms: policy.interval_ms.into(),
             lost_ms: lost_ms.min(MAX_TIMEOUT_MS.into()).cast_signed(),
+            granted_ms: 0,
         }
     }
 
@@ -238,8 +265,10 @@ impl Pardon {
             return false;
         }
         // Who is overdue has nothing left, not less.
-        let granted_ms = most_ms.min(left_ms.max(0) + self.lost_ms);
-        slot.heard = slot.heard.wrapping_add((granted_ms - left_ms) as u32);
+        let had_ms = left_ms.max(0);
+        let has_ms = most_ms.min(had_ms + self.lost_ms);
+        self.granted_ms = self.granted_ms.max(has_ms - had_ms);
+        slot.heard = slot.heard.wrapping_add((has_ms - left_ms) as u32);
         slot.clear(Flag::Proposed)
     }
 

@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use crate::time::Millis;
 
 use super::advisor::Advisor;
+use super::forgive::Granted;
 use super::guard::{Guard, MassSilence};
 use super::peer::{Flag, Peer, since};
 use super::policy::{MAX_POLICIES, MAX_TIMEOUT_MS, Policy, PolicyError, PolicyId};
@@ -54,8 +55,8 @@ pub struct Monitor {
     pub(super) wheel: Wheel,
     pub(super) time: Attention,
     pub(super) policies: Vec<Policy>,
-    /// By policy: when a stall last granted time to those who follow it, in attended milliseconds.
-    pub(super) granted: Vec<Option<u64>>,
+    /// By policy: what stalls have granted to those who follow it.
+    pub(super) granted: Vec<Granted>,
     /// A silence up to this that ends needs no second look.
     late_ms: u32,
     pub(super) seed: u64,
@@ -101,7 +102,7 @@ impl Monitor {
         let id = u8::try_from(self.policies.len()).map_err(|_| PolicyError::TooMany)?;
         debug_assert!(self.policies.len() < MAX_POLICIES);
         self.policies.push(policy);
-        self.granted.push(None);
+        self.granted.push(Granted::default());
         self.look_twice_after_half_an_interval();
         Ok(PolicyId(id))
     }
