@@ -168,6 +168,13 @@ impl Framing {
         }
     }
 
+    /// Whether a beat's answer is the beat itself.
+    #[inline(always)]
+    #[cfg(feature = "net")]
+    pub(crate) fn echoes_beats(&self) -> bool {
+        matches!(self.beats, Beats::Empty)
+    }
+
     /// The head of a message of `length` bytes where the head is nothing but that (`length:4be`). `None` for any other
     /// framing, and for what four bytes cannot say: [`encode`](Self::encode) it.
     #[inline(always)]

@@ -174,7 +174,7 @@ impl Monitor {
     }
 
     /// A byte came from `peer`. Once per read, however many frames it brought.
-    #[inline]
+    #[inline(always)]
     pub fn heard(&mut self, peer: u32, now: Millis) {
         let at = self.time.stamp(now);
         let Some(slot) = self.peers.get_mut(peer as usize) else { return };

@@ -511,10 +511,10 @@ impl<N: Net> Reactor<N> {
     #[inline]
     fn send_codec_control(&mut self, slot: u32) {
         if !self.control.is_empty() {
-            let start = self.sends.arena.len();
-            self.sends.arena.append(&mut self.control);
+            let range = self.sends.append(&[], &self.control);
+            self.control.clear();
             let connection = &mut self.connections[slot as usize];
-            self.sends.add(slot, &mut connection.batch, Lane::Control, start, self.sends.arena.len());
+            self.sends.add(slot, &mut connection.batch, Lane::Control, range);
         }
     }
 }
@@ -574,21 +574,30 @@ impl Intake<'_> {
     /// Answers a beat if that is owed; says what it was taken for.
     #[inline]
     fn beat(&mut self, bytes: &[u8], frame: &Frame) -> Beat {
-        let taken_for = match frame.kind {
+        let kind = match frame.kind {
             Kind::Ask => Beat::Ask,
             Kind::Answer => Beat::Answer,
-            // L14: whoever has an ask outstanding takes it for the answer.
-            _ if self.monitor.state(self.slot).is_some_and(|state| state.unanswered > 0) => Beat::Answer,
-            _ => Beat::Ask,
+            Kind::Either | Kind::Message => Beat::Either,
         };
+        let taken_for = self.monitor.taken_for(self.slot, kind);
         match taken_for {
             Beat::Answer => self.counters.answers_in += 1,
             _ => self.counters.asks_in += 1,
         }
         if self.monitor.beat(self.slot, taken_for, self.now) == Owed::Answer {
-            let start = self.sends.arena.len();
-            self.framing.answer(&bytes[..frame.total], frame, &mut self.sends.arena);
-            self.sends.add(self.slot, self.batch, Lane::Control, start, self.sends.arena.len());
+            let bytes = &bytes[..frame.total];
+            let range = if self.framing.echoes_beats() {
+                self.sends.append(&[], bytes)
+            } else {
+                let built = self.sends.build(|out| {
+                    self.framing.answer(bytes, frame, out);
+                    Ok::<(), std::convert::Infallible>(())
+                });
+                match built {
+                    Ok(range) => range,
+                }
+            };
+            self.sends.add(self.slot, self.batch, Lane::Control, range);
             self.counters.answers_out += 1;
         }
         taken_for

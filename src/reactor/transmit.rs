@@ -10,7 +10,7 @@ use super::net::Net;
 use super::obituary::ClosedBy;
 use super::options::WhenFull;
 use super::outbox::{CONTROL_BYTES_MAX, Outbox};
-use super::sends::{Lane, Piece, SEND_ARENA_BYTES, Sends};
+use super::sends::{Lane, Piece, Sends};
 use crate::frame::EncodeError;
 
 /// Why a message was not accepted for sending. Nothing of it was queued.
@@ -82,9 +82,10 @@ impl<N: Net> Reactor<N> {
             && connection.batch == NO_BATCH
             && connection.outbox.is_none()
             && connection.flags.takes_sends()
-            && self.sends.arena.len() < SEND_ARENA_BYTES;
+            && !self.sends.is_full();
         if idle && let Some(head) = framing.plain_head(message.len()) {
-            self.sends.add_plain(id.slot(), &mut connection.batch, head, message);
+            let range = self.sends.append(&head, message);
+            self.sends.add(id.slot(), &mut connection.batch, Lane::Data, range);
             self.counters.messages_out += 1;
             if let Some(statistics) = self.statistics.get_mut(id.slot() as usize) {
                 statistics.message_sent();
@@ -106,17 +107,15 @@ impl<N: Net> Reactor<N> {
         head: Option<&[u8]>,
         message: &[&[u8]],
     ) -> Result<(), SendError> {
-        if self.sends.arena.len() >= SEND_ARENA_BYTES {
+        if self.sends.is_full() {
             self.flush();
         }
         let Some(connection) = self.live(id) else { return Err(SendError::Stale) };
         let framing = &self.options.get(connection.options).framing;
-        let start = self.sends.arena.len();
-        framing.encode(head, message, &mut self.sends.arena)?;
-        let end = self.sends.arena.len();
+        let (start, end) = self.sends.build(|out| framing.encode(head, message, out))?;
         let accepted = self.enqueue(id, start, end);
         if accepted.is_err() {
-            self.sends.arena.truncate(start);
+            self.sends.take_back(start);
         }
         accepted
     }
@@ -139,11 +138,8 @@ impl<N: Net> Reactor<N> {
                     let range = match known {
                         Some((_, range)) => range.clone(),
                         None => {
-                            let start = self.sends.arena.len();
                             let framing = &self.options.get(options).framing;
-                            let range = framing
-                                .encode(head, &[message], &mut self.sends.arena)
-                                .map(|()| (start, self.sends.arena.len()));
+                            let range = self.sends.build(|out| framing.encode(head, &[message], out));
                             encoded.push((options, range.clone()));
                             range
                         }
@@ -178,7 +174,7 @@ impl<N: Net> Reactor<N> {
             self.make_room(slot, end - start)?;
         }
         let connection = &mut self.connections[slot as usize];
-        self.sends.add(slot, &mut connection.batch, Lane::Data, start, end);
+        self.sends.add(slot, &mut connection.batch, Lane::Data, (start, end));
         self.counters.messages_out += 1;
         if let Some(statistics) = self.statistics.get_mut(slot as usize) {
             statistics.message_sent();
@@ -270,9 +266,9 @@ impl<N: Net> Reactor<N> {
     pub(crate) fn ask(&mut self, slot: u32) {
         let connection = &mut self.connections[slot as usize];
         let framing = &self.options.get(connection.options).framing;
-        let start = self.sends.arena.len();
-        if framing.ask(&mut self.sends.arena) {
-            self.sends.add(slot, &mut connection.batch, Lane::Control, start, self.sends.arena.len());
+        let ask = self.sends.build(|out| if framing.ask(out) { Ok(()) } else { Err(()) });
+        if let Ok(range) = ask {
+            self.sends.add(slot, &mut connection.batch, Lane::Control, range);
             self.counters.asks_out += 1;
         }
     }
