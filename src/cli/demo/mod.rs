@@ -156,12 +156,14 @@ impl Demo {
     /// Does to `count` of the living what `fate` says.
     fn strike(&mut self, count: u32, fate: Fate) -> Result<(), Problem> {
         for _ in 0..count {
-            let (address, at) = match fate {
+            let struck = match fate {
                 Fate::Reset => self.clients.reset(),
                 Fate::Cut => self.clients.cut(),
                 _ => self.clients.freeze(),
             }
             .map_err(failed("taking a client out"))?;
+            // Where the server has killed all of them, the report says so.
+            let Some((address, at)) = struck else { break };
             self.census.strike(address, fate, at);
         }
         Ok(())

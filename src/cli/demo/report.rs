@@ -156,7 +156,10 @@ impl fmt::Display for Report {
             row("server stopped", format_args!("{:.1} s; {noticed}", self.stopped.as_secs_f64()))?;
         }
         row("advice", format_args!("{}", self.advice()))?;
-        row("server memory", format_args!("{:.0} bytes per idle connection", self.bytes_per_connection))?;
+        row(
+            "server memory",
+            format_args!("{:.0} bytes per idle connection, the buffers for all included", self.bytes_per_connection),
+        )?;
         let (cpu_ms, attended) = (self.cpu.as_secs_f64() * 1000.0, self.attended.as_secs_f64());
         row("server CPU", format_args!("{cpu_ms:.0} ms in {attended:.1} s ({:.1} %)", self.cpu_percent()))?;
         if self.is_good() {
