@@ -15,30 +15,30 @@ use nix::unistd::Pid;
 use serde_json::Value;
 
 /// Nothing here takes that long unless it is broken.
-pub const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
-pub fn heartline(arguments: &[&str]) -> Command {
+pub(crate) fn heartline(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_heartline"));
     command.args(arguments).stdin(Stdio::null());
     command
 }
 
 /// Runs to the end.
-pub fn outcome(arguments: &[&str]) -> Output {
+pub(crate) fn outcome(arguments: &[&str]) -> Output {
     heartline(arguments).output().unwrap()
 }
 
 /// What a server that must not start says on stderr.
-pub fn refusal(arguments: &[&str]) -> String {
+pub(crate) fn refusal(arguments: &[&str]) -> String {
     let output = outcome(&[&["serve"], arguments].concat());
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(2), "{said}");
     said
 }
 
-pub struct Server {
+pub(crate) struct Server {
     child: Child,
-    pub addresses: Vec<String>,
+    pub(crate) addresses: Vec<String>,
     lines: Receiver<Value>,
     /// Lines that were read and not asked for yet.
     seen: Vec<Value>,
@@ -46,14 +46,14 @@ pub struct Server {
 
 impl Server {
     /// With JSON lines, listening on a free port unless the arguments say where.
-    pub fn start(arguments: &[&str]) -> Self {
+    pub(crate) fn start(arguments: &[&str]) -> Self {
         let listens = arguments.iter().filter(|argument| **argument == "--listen").count();
         let free: &[&str] = if listens == 0 { &["--listen", "127.0.0.1:0"] } else { &[] };
         Self::start_as(&[&["serve", "--log", "json"], free, arguments].concat(), listens.max(1))
     }
 
     /// With exactly these arguments, when it has told of `listeners` listeners.
-    pub fn start_as(arguments: &[&str], listeners: usize) -> Self {
+    pub(crate) fn start_as(arguments: &[&str], listeners: usize) -> Self {
         let mut child = heartline(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let stderr = BufReader::new(child.stderr.take().unwrap());
         let (sender, lines) = channel();
@@ -75,24 +75,24 @@ impl Server {
         Self { child, addresses, lines, seen: Vec::new() }
     }
 
-    pub fn address(&self) -> SocketAddr {
+    pub(crate) fn address(&self) -> SocketAddr {
         self.addresses[0].parse().unwrap()
     }
 
-    pub fn connect(&self) -> Client {
+    pub(crate) fn connect(&self) -> Client {
         Client::connect(self.address())
     }
 
-    pub fn signal(&self, signal: Signal) {
+    pub(crate) fn signal(&self, signal: Signal) {
         kill(self.pid(), signal).unwrap();
     }
 
-    pub fn pid(&self) -> Pid {
+    pub(crate) fn pid(&self) -> Pid {
         Pid::from_raw(self.child.id() as i32)
     }
 
     /// The next line that is this event.
-    pub fn line(&mut self, event: &str) -> Value {
+    pub(crate) fn line(&mut self, event: &str) -> Value {
         let until = Instant::now() + PATIENCE;
         loop {
             if let Some(index) = self.seen.iter().position(|line| line["event"] == event) {
@@ -106,13 +106,13 @@ impl Server {
     }
 
     /// Whether a line of this event has come so far.
-    pub fn has_line(&mut self, event: &str) -> bool {
+    pub(crate) fn has_line(&mut self, event: &str) -> bool {
         self.seen.extend(self.lines.try_iter());
         self.seen.iter().any(|line| line["event"] == event)
     }
 
     /// All lines to the end.
-    pub fn last_lines(&mut self) -> Vec<Value> {
+    pub(crate) fn last_lines(&mut self) -> Vec<Value> {
         loop {
             match self.lines.recv_timeout(PATIENCE) {
                 Ok(line) => self.seen.push(line),
@@ -122,7 +122,7 @@ impl Server {
         }
     }
 
-    pub fn wait(&mut self) -> ExitStatus {
+    pub(crate) fn wait(&mut self) -> ExitStatus {
         let until = Instant::now() + PATIENCE;
         loop {
             if let Some(status) = self.child.try_wait().unwrap() {
@@ -134,7 +134,7 @@ impl Server {
     }
 
     /// SIGTERM, exit 0, and the summary.
-    pub fn end(mut self) -> Value {
+    pub(crate) fn end(mut self) -> Value {
         self.signal(Signal::SIGTERM);
         let status = self.wait();
         assert_eq!(status.code(), Some(0), "{status}");
@@ -150,20 +150,20 @@ impl Drop for Server {
 }
 
 /// A client that speaks `length:4be`.
-pub struct Client(pub TcpStream);
+pub(crate) struct Client(pub(crate) TcpStream);
 
 impl Client {
-    pub fn connect(address: SocketAddr) -> Self {
+    pub(crate) fn connect(address: SocketAddr) -> Self {
         let stream = TcpStream::connect(address).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         Self(stream)
     }
 
-    pub fn send(&mut self, message: &[u8]) {
+    pub(crate) fn send(&mut self, message: &[u8]) {
         self.0.write_all(&frame(message)).unwrap();
     }
 
-    pub fn receive(&mut self) -> Vec<u8> {
+    pub(crate) fn receive(&mut self) -> Vec<u8> {
         let mut length = [0; 4];
         self.0.read_exact(&mut length).unwrap();
         let mut message = vec![0; u32::from_be_bytes(length) as usize];
@@ -171,46 +171,46 @@ impl Client {
         message
     }
 
-    pub fn echo(&mut self, message: &[u8]) {
+    pub(crate) fn echo(&mut self, message: &[u8]) {
         self.send(message);
         assert_eq!(self.receive(), message);
     }
 
     /// Reads until the peer's FIN; false if it was a reset.
-    pub fn reads_the_end(&mut self) -> bool {
+    pub(crate) fn reads_the_end(&mut self) -> bool {
         let mut rest = Vec::new();
         self.0.read_to_end(&mut rest).is_ok()
     }
 }
 
-pub fn frame(message: &[u8]) -> Vec<u8> {
+pub(crate) fn frame(message: &[u8]) -> Vec<u8> {
     let mut frame = (message.len() as u32).to_be_bytes().to_vec();
     frame.extend_from_slice(message);
     frame
 }
 
 /// A path that no other test uses.
-pub fn path(name: &str) -> PathBuf {
+pub(crate) fn path(name: &str) -> PathBuf {
     static NUMBER: AtomicU32 = AtomicU32::new(0);
     let number = NUMBER.fetch_add(1, Ordering::Relaxed);
     std::env::temp_dir().join(format!("heartline-{}-{number}-{name}", std::process::id()))
 }
 
 /// A config file that goes with the test.
-pub struct ConfigFile(pub PathBuf);
+pub(crate) struct ConfigFile(pub(crate) PathBuf);
 
 impl ConfigFile {
-    pub fn new(text: &str) -> Self {
+    pub(crate) fn new(text: &str) -> Self {
         let file = Self(path("config.toml"));
         file.write(text);
         file
     }
 
-    pub fn write(&self, text: &str) {
+    pub(crate) fn write(&self, text: &str) {
         std::fs::write(&self.0, text).unwrap();
     }
 
-    pub fn name(&self) -> &str {
+    pub(crate) fn name(&self) -> &str {
         self.0.to_str().unwrap()
     }
 }
