@@ -184,12 +184,14 @@ impl<N: Net> Reactor<N> {
     fn turn(&mut self, events: &mut Events, until: Option<Millis>) -> io::Result<()> {
         self.counters.turns += 1;
         self.flush();
+        // Before anything is read: a flood that fills every batch keeps no end and no verdict from being told.
         self.deliver_pending(events);
+        self.bury(events);
         self.await_and_serve(events, until)?;
         self.serve_ready_list(events);
         self.accept_all(events);
         self.read_mail();
-        self.judge(events);
+        self.judge();
         self.proceed_with_drain();
         self.bury(events);
         self.end_autopsies();
@@ -471,9 +473,9 @@ impl<N: Net> Reactor<N> {
         }
     }
 
-    /// Whether the wheel may turn: verdicts wait while the caller's batch is full.
-    pub(crate) fn may_judge(&self, events: &Events) -> bool {
-        !events.is_full() && self.pending.len() < PENDING_MAX
+    /// Whether more may be told than this batch has room for. What is told then goes out first with the next one.
+    pub(crate) fn may_tell(&self) -> bool {
+        self.pending.len() < PENDING_MAX
     }
 
     /// Defines a policy, or finds the id of an equal one.
