@@ -114,20 +114,25 @@ impl Sends {
     }
 
     /// Gives `start..end` of the arena to a connection's lane. `batch` is where the connection remembers its batch.
-    #[inline(always)]
-    pub(crate) fn add(&mut self, slot: u32, batch: &mut u32, lane: Lane, (start, end): (usize, usize)) {
-        let index = self.pieces.len() as u32;
-        let bytes = (end - start) as u32;
-        self.waiting_in_all += end - start;
-        let mut piece =
-            Piece { slot, start: start as u32, end: end as u32, next: NO_PIECE, last: index, bytes, lane };
+    #[inline]
+    pub(crate) fn add(&mut self, slot: u32, batch: &mut u32, lane: Lane, range: (usize, usize)) {
         if *batch == NO_BATCH {
-            *batch = index;
+            self.add_first(slot, batch, lane, range);
         } else {
-            piece.slot = NO_SLOT;
-            self.link(*batch, index, bytes);
+            let index = self.pieces.len() as u32;
+            self.link(*batch, index, (range.1 - range.0) as u32);
+            self.add_first(NO_SLOT, &mut 0, lane, range);
         }
-        self.pieces.push(piece);
+    }
+
+    /// The same for a connection that has no batch yet.
+    #[inline(always)]
+    pub(crate) fn add_first(&mut self, slot: u32, batch: &mut u32, lane: Lane, (start, end): (usize, usize)) {
+        let index = self.pieces.len() as u32;
+        *batch = index;
+        self.waiting_in_all += end - start;
+        let (start, end) = (start as u32, end as u32);
+        self.pieces.push(Piece { slot, start, end, next: NO_PIECE, last: index, bytes: end - start, lane });
     }
 
     /// Links piece `index` behind the others of a batch.

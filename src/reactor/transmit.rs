@@ -73,29 +73,8 @@ pub struct Broadcast {
 impl<N: Net> Reactor<N> {
     /// Queues one message, framed; the bytes are copied before this returns and leave at the next
     /// [`flush`](Self::flush) or poll.
-    #[inline]
+    #[inline(always)]
     pub fn send(&mut self, id: ConnectionId, message: &[u8]) -> Result<(), SendError> {
-        let Some(connection) = self.connections.get_mut(id.slot() as usize) else { return Err(SendError::Stale) };
-        let framing = &self.options.get(connection.options).framing;
-        // The usual: a live connection on which nothing waits, and a head that is nothing but the length.
-        let idle = connection.generation == id.generation()
-            && connection.batch == NO_BATCH
-            && connection.outbox.is_none()
-            && connection.flags.takes_sends()
-            && !self.sends.is_full();
-        let gathered = self.counters.outbox_bytes_now as usize + self.sends.waiting_in_all;
-        if idle
-            && let Some(head) = framing.plain_head(message.len())
-            && gathered + head.len() + message.len() <= self.config.outbox_bytes_max
-        {
-            let range = self.sends.append(&head, message);
-            self.sends.add(id.slot(), &mut connection.batch, Lane::Data, range);
-            self.counters.messages_out += 1;
-            if let Some(statistics) = self.statistics.get_mut(id.slot() as usize) {
-                statistics.message_sent();
-            }
-            return Ok(());
-        }
         self.send_with_head(id, None, &[message])
     }
 
@@ -105,12 +84,39 @@ impl<N: Net> Reactor<N> {
     }
 
     /// The same with the head given, in the form in which heads are shown: the codec writes the length into it (F5).
+    #[inline]
     pub fn send_with_head(
         &mut self,
         id: ConnectionId,
         head: Option<&[u8]>,
         message: &[&[u8]],
     ) -> Result<(), SendError> {
+        // The usual: a live connection on which nothing waits, and a head that is nothing but the length.
+        if let Some(connection) = self.connections.get_mut(id.slot() as usize)
+            && connection.generation == id.generation()
+            && connection.batch == NO_BATCH
+            && connection.outbox.is_none()
+            && connection.flags.takes_sends()
+            && let [message] = message
+            && let Some(head) = self.options.get(connection.options).framing.plain_head(head, message.len())
+            && !self.sends.is_full()
+            && self.counters.outbox_bytes_now as usize + self.sends.waiting_in_all + head.len() + message.len()
+                <= self.config.outbox_bytes_max
+        {
+            let range = self.sends.append(&head, message);
+            self.sends.add_first(id.slot(), &mut connection.batch, Lane::Data, range);
+            self.counters.messages_out += 1;
+            if let Some(statistics) = self.statistics.get_mut(id.slot() as usize) {
+                statistics.message_sent();
+            }
+            self.show_work();
+            return Ok(());
+        }
+        self.send_unusual(id, head, message)
+    }
+
+    #[inline(never)]
+    fn send_unusual(&mut self, id: ConnectionId, head: Option<&[u8]>, message: &[&[u8]]) -> Result<(), SendError> {
         if self.sends.is_full() {
             self.flush();
         }
@@ -159,7 +165,6 @@ impl<N: Net> Reactor<N> {
                 Err(error) => outcome.refused.push((id, error)),
             }
         }
-        self.show_work();
         outcome
     }
 
@@ -187,6 +192,7 @@ impl<N: Net> Reactor<N> {
         if let Some(statistics) = self.statistics.get_mut(slot as usize) {
             statistics.message_sent();
         }
+        self.show_work();
         Ok(())
     }
 
