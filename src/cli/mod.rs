@@ -1,0 +1,71 @@
+//! The command line: `heartline serve` and `heartline demo`. Only here does Heartline print, install signal handlers
+//! and start threads (E2).
+//!
+//! | file | idea |
+//! |---|---|
+//! | `args` | the flags and their help |
+//! | `values` | what people write after a flag: durations, sizes, addresses |
+//! | `config` | the same flags from a TOML file |
+//! | `settings` | flags checked and made into what a reactor takes; what may change in a running server |
+//! | `serve` | the server: its threads from start to summary |
+//! | `worker` | one reactor on one thread |
+//! | `app` | what is done with messages: echo, discard, broadcast |
+//! | `orders` | what a signal says to all workers |
+//! | `log`, `lines` | lines that never hold a reactor up, and what they say |
+//! | `descriptors` | the limit on descriptors |
+
+mod app;
+mod args;
+mod config;
+mod descriptors;
+mod lines;
+mod log;
+mod orders;
+mod serve;
+mod settings;
+mod values;
+mod worker;
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use clap::Parser;
+
+/// Exit status for flags and config files that make no sense, as clap uses it too.
+const USAGE: u8 = 2;
+
+/// Runs the command that the arguments name.
+pub(crate) fn main() -> ExitCode {
+    match args::Cli::parse().command {
+        args::Command::Serve(args) => serve::run(*args).unwrap_or_else(|problem| problem.report()),
+    }
+}
+
+/// Why a command ends before its work is done: one sentence that names the thing, its limit and the value.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Problem {
+    text: String,
+    status: u8,
+}
+
+impl Problem {
+    /// The flags or the config file make no sense.
+    pub(crate) fn usage(text: impl Into<String>) -> Self {
+        Self { text: text.into(), status: USAGE }
+    }
+
+    /// The system did not do what was asked.
+    pub(crate) fn failed(text: impl Into<String>) -> Self {
+        Self { text: text.into(), status: 1 }
+    }
+
+    pub(crate) fn text(&self) -> &str {
+        &self.text
+    }
+
+    fn report(self) -> ExitCode {
+        // Where stderr is broken, the status still says it.
+        let _ = writeln!(std::io::stderr(), "heartline: {}", self.text);
+        ExitCode::from(self.status)
+    }
+}

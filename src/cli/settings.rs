@@ -1,0 +1,320 @@
+//! The flags, checked and made into what a reactor takes; and what of it may change in a running server.
+
+use std::sync::Arc;
+
+use heartline::frame::Framing;
+use heartline::liveness::{MassSilence, Policy, PolicyId, Role};
+use heartline::reactor::{
+    Address, CONNECTIONS_MAX, Config, DrainOptions, Limits, ListenOptions, Marks, Options, SocketOptions,
+};
+
+use super::Problem;
+use super::args::{App, Level, LogFormat, ServeArgs, Switch};
+
+/// What `serve` runs by.
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    pub(crate) live: Live,
+    pub(crate) fixed: Fixed,
+    pub(crate) framing: Arc<Framing>,
+}
+
+/// What SIGHUP changes, for live connections too where they have it.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Live {
+    pub(crate) policy: Policy,
+    pub(crate) socket: SocketOptions,
+    pub(crate) marks: Marks,
+    pub(crate) limits: Limits,
+    pub(crate) per_address_max: u32,
+    pub(crate) accepts_per_second: u32,
+    pub(crate) drain_spread_ms: u32,
+    pub(crate) drain_limit_ms: u32,
+    pub(crate) level: Level,
+}
+
+/// What needs a restart.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Fixed {
+    pub(crate) listen: Vec<Address>,
+    /// In the form that every writing of the same framing has.
+    pub(crate) frame: String,
+    pub(crate) app: App,
+    pub(crate) threads: u32,
+    pub(crate) connections_max: u32,
+    pub(crate) statistics: bool,
+    pub(crate) backlog: u32,
+    pub(crate) mass_silence: Option<MassSilence>,
+    pub(crate) autopsy_ms: u32,
+    pub(crate) log: LogFormat,
+}
+
+impl Settings {
+    pub(crate) fn new(args: &ServeArgs) -> Result<Self, Problem> {
+        let spec = args.frame.as_deref().unwrap_or("length:4be");
+        let framing = Framing::parse(spec).map_err(|error| Problem::usage(format!("--frame '{spec}': {error}")))?;
+        let live = Live {
+            policy: policy(args, &framing)?,
+            socket: SocketOptions {
+                nodelay: args.nodelay.is_none_or(Switch::is_on),
+                keepalive: args.keepalive,
+                user_timeout_ms: args.user_timeout.unwrap_or(0),
+                ..SocketOptions::default()
+            },
+            marks: marks(args)?,
+            limits: limits(args),
+            per_address_max: args.per_address.unwrap_or(0),
+            accepts_per_second: args.accepts_per_second.unwrap_or(0),
+            drain_spread_ms: args.drain_spread.unwrap_or(0),
+            drain_limit_ms: drain_limit(args)?,
+            level: args.log_level.unwrap_or_default(),
+        };
+        let fixed = Fixed {
+            listen: args.listen.clone().unwrap_or_else(|| vec![Address::Tcp(([127, 0, 0, 1], 7001).into())]),
+            frame: framing.spec(),
+            app: args.app.unwrap_or_default(),
+            threads: u32::from(args.threads.unwrap_or(1)),
+            connections_max: connections_max(args)?,
+            statistics: args.statistics.is_none_or(Switch::is_on),
+            backlog: args.backlog.unwrap_or(4096),
+            mass_silence: args.mass_silence,
+            autopsy_ms: args.autopsy.unwrap_or(0),
+            log: args.log.unwrap_or_default(),
+        };
+        let settings = Self { live, fixed, framing: Arc::new(framing) };
+        settings.check_shares()?;
+        Ok(settings)
+    }
+
+    /// Limits that are divided must leave something for each thread.
+    fn check_shares(&self) -> Result<(), Problem> {
+        let threads = self.fixed.threads;
+        for (name, limit) in [
+            ("--max-connections", self.fixed.connections_max),
+            ("--per-address", self.live.per_address_max),
+            ("--accepts-per-second", self.live.accepts_per_second),
+        ] {
+            if limit > 0 && limit < threads {
+                return Err(Problem::usage(format!(
+                    "{name} is {limit}, but is divided among --threads {threads}: it must be {threads} or more"
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    /// The whole reactor of thread `index`.
+    pub(crate) fn config(&self, index: u32) -> Config {
+        let defaults = Config::default();
+        let threads = self.fixed.threads;
+        Config {
+            mass_silence: self.fixed.mass_silence.map(|guard| MassSilence {
+                min_peers: guard.min_peers.div_ceil(threads),
+                ..guard
+            }),
+            autopsy_ms: self.fixed.autopsy_ms,
+            statistics: self.fixed.statistics,
+            connections_max: self.share(self.fixed.connections_max, index),
+            partial_bytes_max: defaults.partial_bytes_max / threads as usize,
+            outbox_bytes_max: defaults.outbox_bytes_max / threads as usize,
+            ..defaults
+        }
+    }
+
+    /// Part `index` of a limit that all threads share; 0 stays 0, off. The parts add up to the whole.
+    pub(crate) fn share(&self, limit: u32, index: u32) -> u32 {
+        limit / self.fixed.threads + u32::from(index < limit % self.fixed.threads)
+    }
+
+    pub(crate) fn listen_options(&self, index: u32, policy: PolicyId) -> ListenOptions {
+        ListenOptions {
+            connection: self.options(policy),
+            backlog: self.fixed.backlog,
+            reuse_port: self.fixed.threads > 1,
+            per_address_max: self.share(self.live.per_address_max, index),
+            accepts_per_second: self.share(self.live.accepts_per_second, index),
+        }
+    }
+
+    pub(crate) fn options(&self, policy: PolicyId) -> Options {
+        Options {
+            framing: self.framing.clone(),
+            policy: Some(policy),
+            socket: self.live.socket.clone(),
+            marks: self.live.marks,
+            limits: self.live.limits,
+            // Echo answers what came just before the peer's FIN, then closes by itself.
+            half_open: self.fixed.app == App::Echo,
+            deliver_beats: false,
+        }
+    }
+
+    pub(crate) fn drain_options(&self) -> DrainOptions {
+        DrainOptions {
+            spread_ms: u64::from(self.live.drain_spread_ms),
+            limit_ms: u64::from(self.live.drain_limit_ms),
+            ..DrainOptions::default()
+        }
+    }
+
+    /// These settings with what `newer` may change in a running server, and the names of what it may not.
+    pub(crate) fn renewed(&self, newer: &Self) -> (Self, Vec<&'static str>) {
+        let renewed = Self { live: newer.live.clone(), ..self.clone() };
+        let (old, new) = (&self.fixed, &newer.fixed);
+        let mut restart = Vec::new();
+        let mut compare = |name, same: bool| {
+            if !same {
+                restart.push(name);
+            }
+        };
+        compare("listen", old.listen == new.listen);
+        compare("frame", old.frame == new.frame);
+        compare("app", old.app == new.app);
+        compare("threads", old.threads == new.threads);
+        compare("max-connections", old.connections_max == new.connections_max);
+        compare("statistics", old.statistics == new.statistics);
+        compare("backlog", old.backlog == new.backlog);
+        compare("mass-silence", old.mass_silence == new.mass_silence);
+        compare("autopsy", old.autopsy_ms == new.autopsy_ms);
+        compare("log", old.log == new.log);
+        (renewed, restart)
+    }
+}
+
+fn policy(args: &ServeArgs, framing: &Framing) -> Result<Policy, Problem> {
+    let given = args.profile.as_deref().and_then(Policy::profile);
+    // L12: a codec without a beat has no timeout unless one is given.
+    let mut policy = given.unwrap_or(if framing.has_beats() { Policy::im() } else { Policy::none() });
+    if let Some(ms) = args.timeout {
+        policy = policy.with_timeout(ms);
+    }
+    policy.interval_ms = args.interval.unwrap_or(policy.interval_ms);
+    policy.suspect_ms = args.suspect.unwrap_or(policy.suspect_ms);
+    policy.role = match args.role {
+        Some(role) if (role.asks() || role.answers()) && !framing.has_beats() => {
+            let (role, spec) = (role.name(), framing.spec());
+            return Err(Problem::usage(format!(
+                "--role {role} needs beats, but --frame {spec} has none: add ask= and answer= to it, or take --role watch"
+            )));
+        }
+        Some(role) => role,
+        None if framing.has_beats() => Role::Answer,
+        None => Role::Watch,
+    };
+    policy.check().map_err(|error| Problem::usage(format!("liveness: {error} (--interval, --suspect, --timeout)")))?;
+    Ok(policy)
+}
+
+fn marks(args: &ServeArgs) -> Result<Marks, Problem> {
+    let defaults = Marks::default();
+    let high_bytes = args.high_mark.unwrap_or(defaults.high_bytes);
+    let low_bytes = args.low_mark.unwrap_or(high_bytes / 4);
+    if high_bytes == 0 || low_bytes >= high_bytes {
+        return Err(Problem::usage(format!(
+            "--low-mark is {low_bytes} bytes, but must be below --high-mark, {high_bytes} bytes"
+        )));
+    }
+    Ok(Marks { high_bytes, low_bytes, when_full: args.when_full.unwrap_or_default() })
+}
+
+fn limits(args: &ServeArgs) -> Limits {
+    let defaults = Limits::default();
+    Limits {
+        first_frame_ms: args.first_frame.unwrap_or(defaults.first_frame_ms),
+        frame_ms: args.frame_limit.unwrap_or(defaults.frame_ms),
+        output_ms: args.output_limit.unwrap_or(defaults.output_ms),
+        ..defaults
+    }
+}
+
+fn drain_limit(args: &ServeArgs) -> Result<u32, Problem> {
+    let limit = args.drain_limit.unwrap_or(10_000);
+    let spread = args.drain_spread.unwrap_or(0);
+    match args.drain_limit {
+        Some(limit) if limit < spread => {
+            Err(Problem::usage(format!("--drain-limit is {limit} ms, but must not be below --drain-spread, {spread} ms")))
+        }
+        // Whoever gives only the spread wants the last to have time too.
+        None if limit < spread => Ok(spread.saturating_add(limit)),
+        _ => Ok(limit),
+    }
+}
+
+fn connections_max(args: &ServeArgs) -> Result<u32, Problem> {
+    match args.max_connections {
+        None => Ok(CONNECTIONS_MAX),
+        Some(limit) if limit > CONNECTIONS_MAX => {
+            Err(Problem::usage(format!("--max-connections is {limit}, but must be {CONNECTIONS_MAX} or less")))
+        }
+        Some(limit) => Ok(limit),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings(args: ServeArgs) -> Result<Settings, String> {
+        Settings::new(&args).map_err(|problem| problem.text().to_owned())
+    }
+
+    fn with_timeout(ms: u32) -> ServeArgs {
+        ServeArgs { timeout: Some(ms), ..ServeArgs::default() }
+    }
+
+    #[test]
+    fn a_timeout_alone_scales_the_other_two() {
+        let policy = settings(with_timeout(70_000)).unwrap().live.policy;
+        assert_eq!((policy.interval_ms, policy.suspect_ms, policy.timeout_ms), (20_000, 30_000, 70_000));
+        let given = ServeArgs { interval: Some(5_000), ..with_timeout(70_000) };
+        assert_eq!(settings(given).unwrap().live.policy.interval_ms, 5_000);
+    }
+
+    #[test]
+    fn a_timeout_of_0_never_judges() {
+        assert!(!settings(with_timeout(0)).unwrap().live.policy.judges());
+    }
+
+    #[test]
+    fn a_codec_without_beats_has_no_timeout_unless_given() {
+        let raw = |args: ServeArgs| settings(ServeArgs { frame: Some("raw".into()), ..args });
+        let policy = raw(ServeArgs::default()).unwrap().live.policy;
+        assert_eq!((policy.timeout_ms, policy.role), (0, Role::Watch));
+        assert_eq!(raw(with_timeout(9_000)).unwrap().live.policy.timeout_ms, 9_000);
+        let error = raw(ServeArgs { role: Some(Role::Both), ..ServeArgs::default() }).unwrap_err();
+        assert!(error.contains("--role both needs beats, but --frame raw has none"), "{error}");
+    }
+
+    #[test]
+    fn errors_name_the_thing_the_limit_and_the_value() {
+        let of = |args| settings(args).unwrap_err();
+        let error = of(ServeArgs { interval: Some(40_000), ..ServeArgs::default() });
+        assert!(error.contains("interval 40000 ms < suspect 15000 ms < timeout 35000 ms does not hold"), "{error}");
+        let error = of(ServeArgs { low_mark: Some(100), high_mark: Some(50), ..ServeArgs::default() });
+        assert!(error.contains("--low-mark is 100 bytes") && error.contains("50 bytes"), "{error}");
+        let error = of(ServeArgs { max_connections: Some(3), threads: Some(4), ..ServeArgs::default() });
+        assert!(error.contains("--max-connections is 3") && error.contains("4 or more"), "{error}");
+        let error = of(ServeArgs { frame: Some("lenght:4be".into()), ..ServeArgs::default() });
+        assert!(error.contains("--frame 'lenght:4be'") && error.contains("length"), "{error}");
+        let error = of(ServeArgs { drain_limit: Some(1), drain_spread: Some(5), ..ServeArgs::default() });
+        assert!(error.contains("--drain-limit is 1 ms"), "{error}");
+    }
+
+    #[test]
+    fn shares_add_up_and_off_stays_off() {
+        let four = settings(ServeArgs { threads: Some(4), max_connections: Some(10), ..ServeArgs::default() }).unwrap();
+        let parts: Vec<u32> = (0..4).map(|index| four.share(10, index)).collect();
+        assert_eq!(parts, [3, 3, 2, 2]);
+        assert_eq!(four.share(0, 0), 0);
+    }
+
+    #[test]
+    fn a_renewal_takes_what_may_change_and_names_the_rest() {
+        let old = settings(ServeArgs::default()).unwrap();
+        let new = settings(ServeArgs { threads: Some(2), app: Some(App::Discard), ..with_timeout(8_000) }).unwrap();
+        let (renewed, restart) = old.renewed(&new);
+        assert_eq!(renewed.live.policy.timeout_ms, 8_000);
+        assert_eq!(renewed.fixed, old.fixed);
+        assert_eq!(restart, ["app", "threads"]);
+    }
+}

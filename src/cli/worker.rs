@@ -1,0 +1,163 @@
+//! One reactor on one thread.
+
+use std::io;
+use std::sync::Arc;
+
+use heartline::liveness::{Advisor, PolicyId};
+use heartline::reactor::{Counters, Event, EventKind, Events, ListenerId, Reactor};
+
+use super::app::Application;
+use super::args::Level;
+use super::lines;
+use super::log::Log;
+use super::orders::{Current, Orders};
+use super::settings::Settings;
+
+/// A reactor and what goes with it; moved to its thread when all listeners are ready.
+pub(crate) struct Worker {
+    pub(crate) index: u32,
+    pub(crate) reactor: Reactor,
+    pub(crate) listeners: Vec<ListenerId>,
+    pub(crate) policy: PolicyId,
+    pub(crate) settings: Arc<Settings>,
+    pub(crate) log: Log,
+}
+
+/// What a worker leaves behind.
+#[derive(Debug, Default)]
+pub(crate) struct Legacy {
+    pub(crate) counters: Counters,
+    pub(crate) advisor: Advisor,
+}
+
+impl Legacy {
+    pub(crate) fn merge(&mut self, other: &Self) {
+        self.counters.merge(&other.counters);
+        self.advisor.merge(&other.advisor);
+    }
+}
+
+impl Worker {
+    /// Holds connections until they are drained.
+    pub(crate) fn run(mut self, mut app: Application, orders: &Orders) -> io::Result<Legacy> {
+        let mut events = Events::new();
+        let mut seen = 0;
+        while !self.reactor.is_drained() {
+            self.reactor.poll(&mut events, None)?;
+            for event in &events {
+                match event.kind {
+                    EventKind::Message { head, message } => app.message(&mut self.reactor, event.id, head, message),
+                    _ => self.tell(&event, &mut app),
+                }
+            }
+            if let Some(news) = orders.news(&mut seen) {
+                self.follow(news);
+            }
+            if app.lost > 0 {
+                let lost = std::mem::take(&mut app.lost);
+                self.log.line(Level::Warn, |out, format| {
+                    let text = format_args!("{lost} broadcasts not passed on: another thread's mailbox is full");
+                    lines::plain(out, format, "broadcasts_lost", &[("messages", &lost)], &text);
+                });
+            }
+            self.log.flush();
+        }
+        Ok(Legacy { counters: self.reactor.counters().clone(), advisor: self.reactor.monitor().advisor().clone() })
+    }
+
+    /// All events but messages: the application's part, and a line where one is due.
+    fn tell(&mut self, event: &Event<'_>, app: &mut Application) {
+        let (id, log) = (event.id, &mut self.log);
+        match event.kind {
+            EventKind::Opened { .. } => {
+                log.line(Level::Debug, |out, format| lines::of_connection(out, format, "opened", id, None));
+            }
+            EventKind::Suspect { silence_ms } => {
+                log.line(Level::Debug, |out, format| lines::of_connection(out, format, "suspect", id, Some(silence_ms)));
+            }
+            EventKind::Revived { silence_ms } => {
+                log.line(Level::Debug, |out, format| lines::of_connection(out, format, "revived", id, Some(silence_ms)));
+            }
+            EventKind::Drained => app.drained(&mut self.reactor, id),
+            EventKind::ReadClosed => app.read_closed(&mut self.reactor, id),
+            EventKind::Closed { .. } => {
+                app.closed(id);
+                if log.takes(Level::Info)
+                    && let Some(obituary) = self.reactor.obituary(id)
+                {
+                    log.line(Level::Info, |out, format| lines::closed(out, format, obituary));
+                }
+            }
+            EventKind::Stalled { ms } => log.line(Level::Warn, |out, format| {
+                let text = format_args!("stalled for {}: it counts for nobody", lines::Span(u64::from(ms)));
+                lines::plain(out, format, "stalled", &[("ms", &ms)], &text);
+            }),
+            EventKind::AcceptPaused { listener, cause } => log.line(Level::Warn, |out, format| {
+                let (listener, cause) = (listener.index(), cause.name());
+                let fields: [(&str, &dyn std::fmt::Display); 2] =
+                    [("listener", &listener), ("cause", &lines::Quoted(Some(cause)))];
+                let text = format_args!("accepting on listener {listener} paused: {cause}");
+                lines::plain(out, format, "accept_paused", &fields, &text);
+            }),
+            EventKind::AcceptResumed { listener } => log.line(Level::Warn, |out, format| {
+                let listener = listener.index();
+                let text = format_args!("accepting on listener {listener} resumed");
+                lines::plain(out, format, "accept_resumed", &[("listener", &listener)], &text);
+            }),
+            EventKind::MassSilence { silent, of } => log.line(Level::Warn, |out, format| {
+                let text = format_args!("{silent} of {of} silent together: our own uplink? verdicts are held");
+                lines::plain(out, format, "mass_silence", &[("silent", &silent), ("of", &of)], &text);
+            }),
+            _ => {}
+        }
+    }
+
+    /// Does what the signals say.
+    fn follow(&mut self, news: Current) {
+        if !Arc::ptr_eq(&news.settings, &self.settings) {
+            self.renew(news.settings);
+        }
+        if news.draining && !self.reactor.is_draining() {
+            let count = self.reactor.len();
+            self.log.line(Level::Info, |out, format| {
+                let text = format_args!("draining {count} connections");
+                lines::plain(out, format, "draining", &[("connections", &count)], &text);
+            });
+            // It refuses only codes of the application's below 256, and there is none.
+            let _ = self.reactor.drain(self.settings.drain_options());
+        }
+    }
+
+    /// Live connections and listeners take the new settings.
+    fn renew(&mut self, settings: Arc<Settings>) {
+        let old = std::mem::replace(&mut self.settings, settings);
+        let (new, index) = (&self.settings, self.index);
+        self.log.level = new.live.level;
+        let mut failed = 0;
+        if old.live.policy != new.live.policy && self.reactor.redefine_policy(self.policy, new.live.policy).is_err() {
+            failed += 1;
+        }
+        let options = new.listen_options(index, self.policy);
+        for listener in &self.listeners {
+            failed += usize::from(self.reactor.set_listener_options(*listener, &options).is_err());
+        }
+        let same_options = old.live.socket == new.live.socket
+            && old.live.marks == new.live.marks
+            && old.live.limits == new.live.limits
+            && old.live.policy.judges() == new.live.policy.judges();
+        if !same_options {
+            let ids: Vec<_> = self.reactor.ids().collect();
+            for id in ids {
+                failed += usize::from(self.reactor.set_options(id, &options.connection).is_err());
+            }
+        }
+        let count = self.reactor.len();
+        self.log.line(Level::Info, |out, format| {
+            let policy = self.settings.live.policy;
+            let fields: [(&str, &dyn std::fmt::Display); 3] =
+                [("connections", &count), ("failed", &failed), ("policy", &lines::Quoted(Some(policy)))];
+            let text = format_args!("reloaded for {count} live connections ({failed} failed): {policy}");
+            lines::plain(out, format, "reloaded", &fields, &text);
+        });
+    }
+}
