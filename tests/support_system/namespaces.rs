@@ -68,7 +68,7 @@ impl Namespace {
     #[track_caller]
     pub(crate) fn drop_input(&self) {
         let rules = format!(
-            "table inet {TABLE} {{ chain input {{ type filter hook input priority 0; iifname \"{LINK}\" drop; }} }}"
+            "table inet {TABLE} {{ chain input {{ type filter hook input priority 0; iifname \"{LINK}\" drop; }}; }}"
         );
         run(&["ip", "netns", "exec", &self.name, "nft", &rules]);
     }

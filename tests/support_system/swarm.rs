@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::ops::Range;
+use std::sync::mpsc::{Receiver, channel};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -45,14 +46,6 @@ struct Shared {
 impl Swarm {
     #[track_caller]
     pub(crate) fn start(server: SocketAddr, count: usize, manner: Manner) -> Self {
-        let mut streams = Vec::with_capacity(count);
-        for number in 0..count {
-            let stream = TcpStream::connect(server).unwrap_or_else(|error| panic!("peer {number}: {error}"));
-            stream.set_nonblocking(true).expect("a socket");
-            stream.set_nodelay(true).expect("a socket");
-            streams.push(stream);
-        }
-        let locals = streams.iter().map(|stream| stream.local_addr().expect("connected")).collect();
         let flags = || (0..count).map(|_| AtomicBool::new(false)).collect();
         let shared = Arc::new(Shared {
             over: AtomicBool::new(false),
@@ -63,8 +56,18 @@ impl Swarm {
             ends: Mutex::new(Vec::new()),
         });
         let lives = shared.clone();
-        let thread = Some(std::thread::spawn(move || live(&lives, streams, manner)));
-        Self { shared, locals, thread }
+        let (born, births) = channel();
+        let thread = Some(std::thread::spawn(move || live(&lives, &births, manner)));
+        let mut swarm = Self { shared, locals: Vec::with_capacity(count), thread };
+        for number in 0..count {
+            let stream = TcpStream::connect(server).unwrap_or_else(|error| panic!("peer {number}: {error}"));
+            stream.set_nonblocking(true).expect("a socket");
+            stream.set_nodelay(true).expect("a socket");
+            swarm.locals.push(stream.local_addr().expect("connected"));
+            // The first live while the last are still to be connected.
+            born.send(stream).expect("the swarm lives");
+        }
+        swarm
     }
 
     /// Waits until every peer has had a byte from the server: all are accepted and served.
@@ -108,13 +111,14 @@ impl Drop for Swarm {
     }
 }
 
-fn live(shared: &Shared, streams: Vec<TcpStream>, manner: Manner) {
-    let mut streams: Vec<Option<TcpStream>> = streams.into_iter().map(Some).collect();
+fn live(shared: &Shared, births: &Receiver<TcpStream>, manner: Manner) {
+    let mut streams: Vec<Option<TcpStream>> = Vec::new();
     let mut due = Instant::now();
     for round in 0_usize.. {
         if shared.over.load(Ordering::Relaxed) {
             return;
         }
+        streams.extend(births.try_iter().map(Some));
         for (number, place) in streams.iter_mut().enumerate() {
             let Some(stream) = place else { continue };
             let mut got = [0; 256];
