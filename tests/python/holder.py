@@ -2,7 +2,7 @@
 
     open N     open N more; how many are held
     send HEX   send these bytes on each; on how many that went well
-    beats      read four bytes from each; from how many they came within ten seconds
+    beats S    read four bytes from each; from how many they came within S seconds
     close N    close the last N; how many are left
     ended      how many the server has ended
 """
@@ -14,7 +14,6 @@ import time
 
 # A connection in the accept queue of a server that accepts no more is open too; beyond the queue a connect waits.
 CONNECT_SECONDS = 10
-BEATS_SECONDS = 10
 
 
 def send(sockets, data):
@@ -27,9 +26,9 @@ def send(sockets, data):
     return sent
 
 
-def receive_beats(sockets):
+def receive_beats(sockets, seconds):
     wanted = {held: 4 for held in sockets}
-    until = time.monotonic() + BEATS_SECONDS
+    until = time.monotonic() + seconds
     while wanted and time.monotonic() < until:
         for held, left in list(wanted.items()):
             try:
@@ -81,7 +80,7 @@ def main():
         elif order == "send":
             answer = send(sockets, bytes.fromhex(rest[0]))
         elif order == "beats":
-            answer = receive_beats(sockets)
+            answer = receive_beats(sockets, float(rest[0]))
         elif order == "close":
             for held in sockets[len(sockets) - int(rest[0]):]:
                 held.close()

@@ -3,6 +3,7 @@
 use std::io::{BufRead, BufReader, Write};
 use std::net::SocketAddr;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -41,10 +42,11 @@ impl Holder {
         self.order(&format!("send {hex}"))
     }
 
-    /// Reads one whole beat from every connection; returns from how many one came within ten seconds.
+    /// Reads one whole beat from every connection; returns from how many one came, waiting no longer than `limit` for
+    /// the last.
     #[track_caller]
-    pub(crate) fn receive_beats(&mut self) -> usize {
-        self.order("beats")
+    pub(crate) fn receive_beats(&mut self, limit: Duration) -> usize {
+        self.order(&format!("beats {}", limit.as_secs_f64()))
     }
 
     /// Closes the last `count` connections; returns how many are left.

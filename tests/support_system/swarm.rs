@@ -5,7 +5,7 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::ops::Range;
 use std::sync::mpsc::{Receiver, channel};
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -38,8 +38,8 @@ struct Shared {
     /// By peer.
     silent: Vec<AtomicBool>,
     heard: Vec<AtomicBool>,
+    leaving: Vec<AtomicBool>,
     beats: AtomicU64,
-    answers: AtomicUsize,
     ends: Mutex<Vec<(usize, Instant)>>,
 }
 
@@ -51,8 +51,8 @@ impl Swarm {
             over: AtomicBool::new(false),
             silent: flags(),
             heard: flags(),
+            leaving: flags(),
             beats: AtomicU64::new(0),
-            answers: AtomicUsize::new(0),
             ends: Mutex::new(Vec::new()),
         });
         let lives = shared.clone();
@@ -74,8 +74,30 @@ impl Swarm {
     #[track_caller]
     pub(crate) fn settle(&self) {
         wait_until(Duration::from_secs(20), "every peer hears from the server", || {
-            self.shared.heard.iter().all(|heard| heard.load(Ordering::Relaxed))
+            self.all_heard(0..self.locals.len())
         });
+    }
+
+    /// How many peers had a byte from the server since the start, or since [`forget_heard`](Self::forget_heard).
+    pub(crate) fn heard(&self) -> usize {
+        self.shared.heard.iter().filter(|heard| heard.load(Ordering::Relaxed)).count()
+    }
+
+    pub(crate) fn all_heard(&self, peers: Range<usize>) -> bool {
+        self.shared.heard[peers].iter().all(|heard| heard.load(Ordering::Relaxed))
+    }
+
+    pub(crate) fn forget_heard(&self) {
+        for heard in &self.shared.heard {
+            heard.store(false, Ordering::Relaxed);
+        }
+    }
+
+    /// These peers close their connections.
+    pub(crate) fn hang_up(&self, peers: Range<usize>) {
+        for leaving in &self.shared.leaving[peers] {
+            leaving.store(true, Ordering::Relaxed);
+        }
     }
 
     pub(crate) fn locals(&self, peers: Range<usize>) -> HashSet<SocketAddr> {
@@ -120,6 +142,9 @@ fn live(shared: &Shared, births: &Receiver<TcpStream>, manner: Manner) {
         }
         streams.extend(births.try_iter().map(Some));
         for (number, place) in streams.iter_mut().enumerate() {
+            if shared.leaving[number].load(Ordering::Relaxed) {
+                *place = None;
+            }
             let Some(stream) = place else { continue };
             let mut got = [0; 256];
             let owed = match stream.read(&mut got) {
