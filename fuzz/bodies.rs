@@ -270,7 +270,7 @@ impl Codec for Liar {
 
     fn encode(&self, _: Option<&[u8]>, message: &[&[u8]], out: &mut Vec<u8>) -> Result<(), EncodeError> {
         out.extend_from_slice(&message.concat());
-        if self.0.len() % 2 == 0 { Ok(()) } else { Err(EncodeError::Custom { code: 256 }) }
+        if self.0.len().is_multiple_of(2) { Ok(()) } else { Err(EncodeError::Custom { code: 256 }) }
     }
 }
 

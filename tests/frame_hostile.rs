@@ -42,6 +42,19 @@ fn lengths_that_promise_too_much_are_refused_at_the_header() {
 }
 
 #[test]
+fn a_frame_over_the_limit_is_refused_even_if_it_is_all_there() {
+    for (spec, input) in [
+        ("length:4be,max=3", &b"\0\0\0\x04abcd"[..]),
+        ("length:2be,max=3,includes-head", b"\0\x06abcd"),
+        ("varint,max=3", b"\x04abcd"),
+        ("line-header,max=3", b"4\r\nabcd"),
+        ("delimiter:\\n,max=3", b"abcd\n"),
+    ] {
+        assert!(refusal(spec, input).is_over_limit(), "{spec}");
+    }
+}
+
+#[test]
 fn lengths_below_their_head_are_refused() {
     for (spec, header, length, least, at) in [
         ("length:4be,includes-head", &[0, 0, 0, 3][..], 3, 4, 0),

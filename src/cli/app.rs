@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use heartline::reactor::{Close, ConnectionId, Mailbox, Reactor, SendError};
+use heartline::reactor::{Close, ConnectionId, Mailbox, MailboxError, Reactor, SendError};
 
 use super::args::App;
 
@@ -63,9 +63,11 @@ impl Application {
         if self.others.is_empty() {
             return;
         }
-        let shared: Arc<[u8]> = message.into();
+        let (head, message): (Arc<[u8]>, Arc<[u8]>) = (head.into(), message.into());
         for other in &self.others {
-            self.lost += u64::from(other.broadcast(shared.clone()).is_err());
+            let posted = other.broadcast_with_head(head.clone(), message.clone());
+            // A reactor that is drained already has nobody left to tell.
+            self.lost += u64::from(matches!(posted, Err(MailboxError::Full)));
         }
     }
 

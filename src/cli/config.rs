@@ -46,7 +46,8 @@ fn parse(text: &str) -> Result<ServeArgs, Problem> {
 
 fn check_key(key: &str) -> Result<(), Problem> {
     let command = Keys::command();
-    let known = || command.get_arguments().filter_map(|arg| arg.get_long()).filter(|name| !matches!(*name, "config" | "help"));
+    let known =
+        || command.get_arguments().filter_map(|arg| arg.get_long()).filter(|name| !matches!(*name, "config" | "help"));
     if known().any(|name| name == key) {
         return Ok(());
     }
@@ -71,7 +72,9 @@ fn flag(key: &str, value: &Value) -> Result<String, Problem> {
         Value::Boolean(false) => "off".to_owned(),
         other => {
             let kind = other.type_str();
-            return Err(Problem::usage(format!("`{key}` is a {kind}, but must be a string, a whole number or a boolean")));
+            return Err(Problem::usage(format!(
+                "`{key}` is a {kind}, but must be a string, a whole number or a boolean"
+            )));
         }
     };
     Ok(format!("--{key}={value}"))

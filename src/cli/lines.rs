@@ -43,7 +43,13 @@ fn closed_text(out: &mut String, obituary: &Obituary) -> fmt::Result {
     if let Some(address) = obituary.address {
         write!(out, " {address}")?;
     }
-    write!(out, " {reason} by {}: age {}, silent for {}", closed_by.name(), Span(*age_ms), Span(u64::from(*silence_ms)))?;
+    write!(
+        out,
+        " {reason} by {}: age {}, silent for {}",
+        closed_by.name(),
+        Span(*age_ms),
+        Span(u64::from(*silence_ms))
+    )?;
     if *reason == Reason::Silent {
         write!(out, " ({} ms over)", obituary.overshoot_ms)?;
     }
@@ -65,7 +71,10 @@ fn closed_text(out: &mut String, obituary: &Obituary) -> fmt::Result {
         write!(out, ", lived through {} stalls of ours", obituary.stalls)?;
     }
     if let Some(TcpInfo { rtt_us, rto_us, retransmits, unacknowledged }) = obituary.tcp {
-        write!(out, ", tcp rtt {rtt_us} us, rto {rto_us} us, {retransmits} retransmits, {unacknowledged} unacknowledged")?;
+        write!(
+            out,
+            ", tcp rtt {rtt_us} us, rto {rto_us} us, {retransmits} retransmits, {unacknowledged} unacknowledged"
+        )?;
     }
     if obituary.os_error != 0 {
         write!(out, ", {}", std::io::Error::from_raw_os_error(obituary.os_error))?;
@@ -77,7 +86,13 @@ fn closed_text(out: &mut String, obituary: &Obituary) -> fmt::Result {
 }
 
 /// An event with plain fields: `name` with `key value` pairs, and the sentence that says it.
-pub(crate) fn plain(out: &mut String, format: LogFormat, event: &str, fields: &[(&str, &dyn Display)], text: &dyn Display) {
+pub(crate) fn plain(
+    out: &mut String,
+    format: LogFormat,
+    event: &str,
+    fields: &[(&str, &dyn Display)],
+    text: &dyn Display,
+) {
     if format != LogFormat::Json {
         let _ = write!(out, "{text}");
         return;
@@ -90,7 +105,13 @@ pub(crate) fn plain(out: &mut String, format: LogFormat, event: &str, fields: &[
 }
 
 /// An event of one connection that goes on.
-pub(crate) fn of_connection(out: &mut String, format: LogFormat, event: &str, id: ConnectionId, silence_ms: Option<u32>) {
+pub(crate) fn of_connection(
+    out: &mut String,
+    format: LogFormat,
+    event: &str,
+    id: ConnectionId,
+    silence_ms: Option<u32>,
+) {
     let id = id.get();
     match silence_ms {
         Some(ms) => {
@@ -103,7 +124,8 @@ pub(crate) fn of_connection(out: &mut String, format: LogFormat, event: &str, id
 
 /// The last line: all counters, closes by reason, the advice.
 pub(crate) fn summary(out: &mut String, format: LogFormat, counters: &Counters, advice: &Advice) {
-    let closed = || Reason::ALL.iter().map(|&reason| (reason.name(), counters.closed(reason))).filter(|(_, count)| *count > 0);
+    let closed =
+        || Reason::ALL.iter().map(|&reason| (reason.name(), counters.closed(reason))).filter(|(_, count)| *count > 0);
     if format == LogFormat::Json {
         out.push_str(r#"{"event":"summary""#);
         for (name, value) in counters.each() {

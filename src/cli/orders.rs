@@ -4,13 +4,17 @@
 use std::process;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 use std::{io, thread};
 
-use heartline::reactor::Mailbox;
+use heartline::reactor::{Mailbox, MailboxError};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use super::settings::Settings;
+
+/// How soon a full mailbox is tried again.
+const FULL_MAILBOX: Duration = Duration::from_millis(1);
 
 /// What workers look at when they are woken.
 #[derive(Debug)]
@@ -74,10 +78,16 @@ pub(crate) fn obey_signals(
                 orders.give(|current| current.draining = true);
             }
             for worker in &workers {
-                // A full mailbox wakes its reactor anyway; one that is gone has no orders to follow.
-                let _ = worker.wake();
+                wake(worker);
             }
         }
     })?;
     Ok(())
+}
+
+/// Makes a worker look at its orders. A full mailbox is being emptied: room for this letter comes.
+fn wake(worker: &Mailbox) {
+    while let Err(MailboxError::Full) = worker.wake() {
+        thread::sleep(FULL_MAILBOX);
+    }
 }

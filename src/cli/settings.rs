@@ -108,10 +108,10 @@ impl Settings {
         let defaults = Config::default();
         let threads = self.fixed.threads;
         Config {
-            mass_silence: self.fixed.mass_silence.map(|guard| MassSilence {
-                min_peers: guard.min_peers.div_ceil(threads),
-                ..guard
-            }),
+            mass_silence: self
+                .fixed
+                .mass_silence
+                .map(|guard| MassSilence { min_peers: guard.min_peers.div_ceil(threads), ..guard }),
             autopsy_ms: self.fixed.autopsy_ms,
             statistics: self.fixed.statistics,
             connections_max: self.share(self.fixed.connections_max, index),
@@ -231,9 +231,9 @@ fn drain_limit(args: &ServeArgs) -> Result<u32, Problem> {
     let limit = args.drain_limit.unwrap_or(10_000);
     let spread = args.drain_spread.unwrap_or(0);
     match args.drain_limit {
-        Some(limit) if limit < spread => {
-            Err(Problem::usage(format!("--drain-limit is {limit} ms, but must not be below --drain-spread, {spread} ms")))
-        }
+        Some(limit) if limit < spread => Err(Problem::usage(format!(
+            "--drain-limit is {limit} ms, but must not be below --drain-spread, {spread} ms"
+        ))),
         // Whoever gives only the spread wants the last to have time too.
         None if limit < spread => Ok(spread.saturating_add(limit)),
         _ => Ok(limit),

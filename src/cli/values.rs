@@ -13,7 +13,8 @@ pub(crate) fn duration_ms(text: &str) -> Result<u32, String> {
     if duration.subsec_nanos() % 1_000_000 != 0 {
         return Err(format!("{text} is not a whole number of milliseconds, the smallest unit here"));
     }
-    u32::try_from(duration.as_millis()).map_err(|_| format!("{text} is more than {} days, the limit", u32::MAX / 86_400_000))
+    u32::try_from(duration.as_millis())
+        .map_err(|_| format!("{text} is more than {} days, the limit", u32::MAX / 86_400_000))
 }
 
 /// `4096`, `64K`, `1M`, `2G`: bytes, K = 1024.

@@ -73,10 +73,14 @@ impl Worker {
                 log.line(Level::Debug, |out, format| lines::of_connection(out, format, "opened", id, None));
             }
             EventKind::Suspect { silence_ms } => {
-                log.line(Level::Debug, |out, format| lines::of_connection(out, format, "suspect", id, Some(silence_ms)));
+                log.line(Level::Debug, |out, format| {
+                    lines::of_connection(out, format, "suspect", id, Some(silence_ms))
+                });
             }
             EventKind::Revived { silence_ms } => {
-                log.line(Level::Debug, |out, format| lines::of_connection(out, format, "revived", id, Some(silence_ms)));
+                log.line(Level::Debug, |out, format| {
+                    lines::of_connection(out, format, "revived", id, Some(silence_ms))
+                });
             }
             EventKind::Drained => app.drained(&mut self.reactor, id),
             EventKind::ReadClosed => app.read_closed(&mut self.reactor, id),

@@ -2,6 +2,7 @@
 
 use super::framing::Wire;
 use super::{BeatFault, Cut, Frame, Kind, SpecError, Stream};
+use std::ops::Range;
 
 /// The most bytes that an ask or an answer that was set may have as a frame.
 pub const BEAT_BYTES_MAX: usize = 4096;
@@ -42,13 +43,13 @@ pub(super) enum Mark {
 }
 
 impl Beats {
-    #[inline]
-    pub(super) fn kind(&self, input: &[u8], frame: &Frame) -> Kind {
-        match self {
-            Self::Empty if frame.message.is_empty() => Kind::Either,
-            Self::Empty | Self::None | Self::Own => Kind::Message,
-            Self::Given(given) => given.kind(&input[..frame.total], frame),
+    /// What a frame is, given its bytes and where in them its message lies.
+    #[inline(always)]
+    pub(super) fn kind(&self, frame: &[u8], message: &Range<usize>) -> Kind {
+        if let Self::Given(given) = self {
+            return given.kind(frame, message);
         }
+        if message.is_empty() && matches!(self, Self::Empty) { Kind::Either } else { Kind::Message }
     }
 
     /// Whether a peer with this limit would take the beats that were set.
@@ -68,8 +69,9 @@ impl Given {
         let (ask_frame, ask_cut) = build(wire, max_bytes, &ask).map_err(|fault| fault.at("ask"))?;
         let (answer_frame, answer_cut) = build(wire, max_bytes, &answer).map_err(|fault| fault.at("answer"))?;
         let same = ask == answer;
-        let ambiguous =
-            ask.meets(&answer) || ask.matches(&answer_frame, &answer_cut) || answer.matches(&ask_frame, &ask_cut);
+        let ambiguous = ask.meets(&answer)
+            || ask.matches(&answer_frame, &answer_cut.message)
+            || answer.matches(&ask_frame, &ask_cut.message);
         if !same && ambiguous {
             return Err(BeatFault::Ambiguous.at("answer"));
         }
@@ -79,11 +81,11 @@ impl Given {
     }
 
     #[inline(never)]
-    fn kind(&self, bytes: &[u8], frame: &Frame) -> Kind {
-        if self.ask.matches(bytes, frame) {
+    fn kind(&self, frame: &[u8], message: &Range<usize>) -> Kind {
+        if self.ask.matches(frame, message) {
             return if self.same { Kind::Either } else { Kind::Ask };
         }
-        if self.answer.matches(bytes, frame) { Kind::Answer } else { Kind::Message }
+        if self.answer.matches(frame, message) { Kind::Answer } else { Kind::Message }
     }
 
     pub(super) fn answer(&self, wire: &Wire, max_bytes: usize, frame: &[u8], cut: &Frame, out: &mut Vec<u8>) {
@@ -101,7 +103,7 @@ impl Given {
         // What is echoed may spoil the answer: a pattern on what decides the length of *this* frame, an ask still to be
         // seen in it (two peers would then answer each other for ever). Then the bare answer goes.
         let is_answer = |bytes: &mut [u8]| {
-            cut_whole(wire, max_bytes, bytes).is_some_and(|cut| self.kind(bytes, &cut) == Kind::Answer)
+            cut_whole(wire, max_bytes, bytes).is_some_and(|cut| self.kind(bytes, &cut.message) == Kind::Answer)
         };
         if !echoed || !is_answer(&mut out[start..]) {
             out.truncate(start);
@@ -111,9 +113,9 @@ impl Given {
 }
 
 impl Mark {
-    fn matches(&self, frame: &[u8], cut: &Frame) -> bool {
+    fn matches(&self, frame: &[u8], message: &Range<usize>) -> bool {
         match self {
-            Self::Whole(message) => frame.get(cut.message.clone()) == Some(message),
+            Self::Whole(wanted) => frame.get(message.clone()) == Some(wanted),
             Self::Pattern(at, bytes) => frame.get(*at..).is_some_and(|rest| rest.starts_with(bytes)),
         }
     }
@@ -185,7 +187,7 @@ fn build(wire: &Wire, max_bytes: usize, mark: &Mark) -> Result<(Vec<u8>, Frame),
         Some(cut) if cut.message.len() > max_bytes => {
             Err(BeatFault::OverMax { length: cut.message.len(), limit: max_bytes })
         }
-        Some(cut) if mark.matches(&frame, &cut) => Ok((frame, cut)),
+        Some(cut) if mark.matches(&frame, &cut.message) => Ok((frame, cut)),
         _ => Err(BeatFault::BreaksFrame),
     }
 }

@@ -29,10 +29,12 @@ impl Delimiter {
 
     /// The first place in `from..end` where a whole delimiter begins.
     fn find(&self, input: &[u8], from: usize, end: usize) -> Option<usize> {
+        let (first, others) = self.bytes.split_first()?;
         let mut at = from;
         while at < end {
-            at += find_byte(&input[at..end], self.bytes[0])?;
-            if input[at..].starts_with(&self.bytes) {
+            at += find_byte(&input[at..end], *first)?;
+            // By hand: a call of memcmp costs more than these few bytes.
+            if others.iter().zip(&input[at + 1..]).all(|(wanted, byte)| wanted == byte) {
                 return Some(at);
             }
             at += 1;
@@ -48,7 +50,8 @@ impl Delimiter {
     pub(super) fn encode(&self, message: &[&[u8]], out: &mut Vec<u8>) -> Result<(), EncodeError> {
         let length = super::framing::bytes_in(message);
         let start = out.len();
-        super::framing::gather(message, length + self.bytes.len(), out);
+        out.reserve(length + self.bytes.len());
+        super::framing::gather(message, out);
         out.extend_from_slice(&self.bytes);
         // Looked for across the slices and into the delimiter itself: with `aa`, the message `a` would be cut at once.
         match self.find(&out[start..], 0, length) {
@@ -62,6 +65,7 @@ impl Delimiter {
 }
 
 /// Where `byte` first is in `bytes`; eight bytes at a time.
+#[inline]
 pub(super) fn find_byte(bytes: &[u8], byte: u8) -> Option<usize> {
     const ONES: u64 = u64::from_ne_bytes([1; 8]);
     let wanted = ONES * u64::from(byte);

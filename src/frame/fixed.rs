@@ -9,7 +9,7 @@ pub(super) struct Fixed {
 }
 
 impl Fixed {
-    #[inline]
+    #[inline(always)]
     pub(super) fn cut(&self, input: &[u8]) -> Cut {
         if input.len() < self.size {
             return Cut::More { need: self.size, exact: true };
@@ -22,7 +22,7 @@ impl Fixed {
         if given != self.size {
             return Err(EncodeError::RecordSize { expected: self.size, given });
         }
-        super::framing::gather(message, given, out);
+        super::framing::gather(message, out);
         Ok(())
     }
 }

@@ -18,6 +18,8 @@ pub(super) struct Length {
     pub(super) includes_head: bool,
     /// What makes the field's value the message's length: `adjust`, less the head if that is counted.
     bias: i64,
+    /// The most that the field can say.
+    most: u64,
 }
 
 /// Width and byte order of a length field. One variant each, so that a cut branches once.
@@ -81,16 +83,17 @@ impl Field {
     /// Writes `value`, which fits, to the front of `bytes`.
     #[inline]
     fn store(self, value: u64, bytes: &mut [u8]) {
-        let width = self.width();
+        let (big, little) = (value.to_be_bytes(), value.to_le_bytes());
         match self {
-            Self::One => bytes[0] = value as u8,
-            Self::FourBig => bytes[..4].copy_from_slice(&(value as u32).to_be_bytes()),
-            Self::TwoBig | Self::ThreeBig | Self::EightBig => {
-                bytes[..width].copy_from_slice(&value.to_be_bytes()[8 - width..]);
-            }
-            Self::TwoLittle | Self::ThreeLittle | Self::FourLittle | Self::EightLittle => {
-                bytes[..width].copy_from_slice(&value.to_le_bytes()[..width]);
-            }
+            Self::One => bytes[0] = little[0],
+            Self::TwoBig => bytes[..2].copy_from_slice(&big[6..]),
+            Self::TwoLittle => bytes[..2].copy_from_slice(&little[..2]),
+            Self::ThreeBig => bytes[..3].copy_from_slice(&big[5..]),
+            Self::ThreeLittle => bytes[..3].copy_from_slice(&little[..3]),
+            Self::FourBig => bytes[..4].copy_from_slice(&big[4..]),
+            Self::FourLittle => bytes[..4].copy_from_slice(&little[..4]),
+            Self::EightBig => bytes[..8].copy_from_slice(&big),
+            Self::EightLittle => bytes[..8].copy_from_slice(&little),
         }
     }
 }
@@ -106,7 +109,13 @@ impl Length {
         debug_assert!(at + field.width() <= head && head <= LENGTH_HEAD_BYTES_MAX);
         let adjust = i64::from(adjust);
         let bias = if includes_head { adjust - head as i64 } else { adjust };
-        Self { field, at, head, adjust, includes_head, bias }
+        Self { field, at, head, adjust, includes_head, bias, most: field.most() }
+    }
+
+    /// Whether the head is nothing but four bytes, big-endian, that count the message: the most common framing.
+    #[inline(always)]
+    pub(super) fn is_plain(&self) -> bool {
+        self.field == Field::FourBig && self.head == 4 && self.bias == 0
     }
 
     /// The shortest message that the field can say.
@@ -114,7 +123,7 @@ impl Length {
         usize::try_from(self.bias).unwrap_or(0)
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn cut(&self, input: &[u8], max_bytes: usize) -> Result<Cut, FrameError> {
         if input.len() < self.head {
             return Ok(Cut::More { need: self.head, exact: false });
@@ -147,8 +156,10 @@ impl Length {
         let Some(value) = (length as u64).checked_add_signed(-self.bias) else {
             return Err(EncodeError::TooShort { length, least: self.least_message() });
         };
-        let most = self.field.most();
-        if value > most { Err(EncodeError::LengthUnfit { length: value, most }) } else { Ok(value) }
+        if value > self.most {
+            return Err(EncodeError::LengthUnfit { length: value, most: self.most });
+        }
+        Ok(value)
     }
 
     #[inline]
@@ -160,14 +171,24 @@ impl Length {
         {
             return Err(EncodeError::HeadSize { expected: self.head, given: head.len() });
         }
-        out.reserve(self.head + length);
+        out.reserve(self.head.max(16) + length);
         let start = out.len();
         match head {
-            Some(head) => out.extend_from_slice(head),
+            // Sizes known here are single stores; `resize` would be a call.
+            None if self.field == Field::FourBig && self.head == 4 => {
+                out.extend_from_slice(&(value as u32).to_be_bytes());
+                super::framing::gather(message, out);
+                return Ok(());
+            }
+            None if self.head <= 16 => {
+                out.extend_from_slice(&[0; 16]);
+                out.truncate(start + self.head);
+            }
             None => out.resize(start + self.head, 0),
+            Some(head) => out.extend_from_slice(head),
         }
         self.field.store(value, &mut out[start + self.at..]);
-        super::framing::gather(message, length, out);
+        super::framing::gather(message, out);
         Ok(())
     }
 }

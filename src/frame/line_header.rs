@@ -4,7 +4,6 @@
 //! has the form that was set, or that of the head given, whose length alone is overwritten.
 
 use super::{Cut, EncodeError, FrameError, HeadFault, Stream, delimiter::find_byte, head_text::find_length};
-use std::io::Write;
 
 /// The most bytes that a text head may have, CRLF included.
 pub const LINE_HEAD_BYTES_MAX: usize = 1024;
@@ -75,21 +74,36 @@ impl LineHeader {
                 (&head[..digits.start], &head[digits.end..])
             }
         };
-        out.extend_from_slice(before);
-        let written = match (head, self.form) {
-            (Some(_), _) => write!(out, "{length}"),
-            (None, Form::Number) => write!(out, "{length}\r\n"),
-            (None, Form::Pairs) => write!(out, "{}={length}\r\n", self.key),
-            (None, Form::Json) => write!(out, "{{\"{}\":{length}}}\r\n", self.key),
+        let mut decimal = [0; 20];
+        let decimal = write_decimal(length as u64, &mut decimal);
+        let key = self.key.as_bytes();
+        let parts: &[&[u8]] = match (head, self.form) {
+            (Some(_), _) => &[before, decimal, after],
+            (None, Form::Number) => &[decimal, b"\r\n"],
+            (None, Form::Pairs) => &[key, b"=", decimal, b"\r\n"],
+            (None, Form::Json) => &[b"{\"", key, b"\":", decimal, b"}\r\n"],
         };
-        debug_assert!(written.is_ok(), "a Vec takes every write");
-        out.extend_from_slice(after);
+        super::framing::gather(parts, out);
         let bytes = out.len() - start;
         if bytes > LINE_HEAD_BYTES_MAX {
             out.truncate(start);
             return Err(EncodeError::HeadTooLong { limit: LINE_HEAD_BYTES_MAX, length: bytes });
         }
-        super::framing::gather(message, length, out);
+        out.reserve(length);
+        super::framing::gather(message, out);
         Ok(())
+    }
+}
+
+/// `number` in decimal digits, at the end of `buffer`. By hand: the formatting machinery costs more than the whole frame.
+fn write_decimal(mut number: u64, buffer: &mut [u8; 20]) -> &[u8] {
+    let mut start = buffer.len();
+    loop {
+        start -= 1;
+        buffer[start] = b'0' + (number % 10) as u8;
+        number /= 10;
+        if number == 0 {
+            return &buffer[start..];
+        }
     }
 }

@@ -12,10 +12,9 @@ pub(super) fn cut(input: &[u8], max_bytes: usize) -> Cut {
 }
 
 pub(super) fn encode(message: &[&[u8]], out: &mut Vec<u8>) -> Result<(), EncodeError> {
-    let bytes = super::framing::bytes_in(message);
-    if bytes == 0 {
+    if message.iter().all(|slice| slice.is_empty()) {
         return Err(EncodeError::Empty);
     }
-    super::framing::gather(message, bytes, out);
+    super::framing::gather(message, out);
     Ok(())
 }

@@ -44,10 +44,10 @@ pub(super) fn parse(text: &str) -> Result<Framing, SpecError> {
             }
         }
     };
-    check_max(max.unwrap_or(MAX_BYTES_LISTENER), &wire)?;
-    let mut framing = Framing::new(wire, max);
-    framing.beats = beats_of(&keys, &framing)?;
-    Ok(framing)
+    let max_bytes = max.unwrap_or(MAX_BYTES_LISTENER);
+    check_max(max_bytes, &wire)?;
+    let beats = beats_of(&keys, &wire, max_bytes)?;
+    Ok(Framing::new(wire, beats, max))
 }
 
 /// The keys of a text form, each known to its codec and there once.
@@ -173,12 +173,12 @@ pub(super) fn check_max(max_bytes: usize, wire: &Wire) -> Result<(), SpecError> 
     Err(SpecError::OutOfRange { key: "max", given, least: least as i64, most: MAX_BYTES_MOST as i64 })
 }
 
-fn beats_of(keys: &Keys<'_>, framing: &Framing) -> Result<Beats, SpecError> {
+fn beats_of(keys: &Keys<'_>, wire: &Wire, max_bytes: usize) -> Result<Beats, SpecError> {
     const WANTED: &str = "a message such as PING or hex:01, or a pattern such as @2:0001";
     let ask = keys.value("ask", WANTED)?.map(|value| mark("ask", value)).transpose()?;
     let answer = keys.value("answer", WANTED)?.map(|value| mark("answer", value)).transpose()?;
     // A codec whose `adjust` makes an empty message unsayable has no beat by default, nor have records and raw bytes.
-    let has_default = framing.wire.least_message() == 0;
+    let has_default = wire.least_message() == 0;
     let (ask, answer) = match (ask, answer) {
         (None, None) => return Ok(if has_default { Beats::Empty } else { Beats::None }),
         (Some(ask), None) => (ask.clone(), ask),
@@ -186,7 +186,7 @@ fn beats_of(keys: &Keys<'_>, framing: &Framing) -> Result<Beats, SpecError> {
         (None, Some(answer)) if has_default => (Mark::Whole(Box::default()), answer),
         (None, Some(_)) => return Err(BeatFault::NoAsk.at("answer")),
     };
-    given_beats(&framing.wire, framing.max_bytes(), ask, answer)
+    given_beats(wire, max_bytes, ask, answer)
 }
 
 pub(super) fn beats(wire: &Wire, max_bytes: usize, ask: &str, answer: Option<&str>) -> Result<Beats, SpecError> {

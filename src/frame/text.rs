@@ -112,8 +112,7 @@ fn unescape(raw: &str) -> Result<Vec<u8>, &'static str> {
 /// Writes bytes so that [`Value::bytes`] reads them back: bare where it can, quoted where it must.
 pub(super) fn write_bytes(text: &mut String, bytes: &[u8]) {
     let special = |byte: &u8| matches!(byte, b',' | b'"' | b' ');
-    let quoted =
-        bytes.is_empty() || bytes[0] == b'@' || bytes.starts_with(b"hex:") || bytes.iter().any(|byte| special(byte));
+    let quoted = bytes.is_empty() || bytes[0] == b'@' || bytes.starts_with(b"hex:") || bytes.iter().any(special);
     text.extend(quoted.then_some('"'));
     for &byte in bytes {
         match byte {

@@ -8,7 +8,7 @@ use super::{Cut, EncodeError, FrameError};
 /// Bytes of a length of 64 bits.
 const LENGTH_BYTES_MAX: usize = 10;
 
-#[inline]
+#[inline(always)]
 pub(super) fn cut(input: &[u8], max_bytes: usize) -> Result<Cut, FrameError> {
     let mut length = 0_u64;
     for (index, &byte) in input.iter().take(LENGTH_BYTES_MAX).enumerate() {
@@ -24,7 +24,7 @@ pub(super) fn cut(input: &[u8], max_bytes: usize) -> Result<Cut, FrameError> {
     Ok(Cut::More { need: input.len() + 1, exact: false })
 }
 
-#[inline]
+#[inline(always)]
 fn body(head: usize, length: u64, available: usize, max_bytes: usize) -> Result<Cut, FrameError> {
     if length > max_bytes as u64 {
         return Err(FrameError::TooLarge { limit: max_bytes, length, at: 0 });
@@ -46,6 +46,6 @@ pub(super) fn encode(message: &[&[u8]], out: &mut Vec<u8>) -> Result<(), EncodeE
         rest >>= 7;
     }
     out.push(rest as u8);
-    super::framing::gather(message, length, out);
+    super::framing::gather(message, out);
     Ok(())
 }

@@ -135,7 +135,7 @@ impl fmt::Display for Advice {
             Self::TooFew { silences: 0, .. } => write!(f, "no silence has ended yet; too few for advice"),
             Self::TooFew { silences, longest_ms } => write!(
                 f,
-                "only {silences} silences have ended, the longest after {}; too few for advice",
+                "silences that ended: {silences}, the longest after {}; too few for advice",
                 Seconds(longest_ms)
             ),
             Self::NeverJudged { usual_ms } => {

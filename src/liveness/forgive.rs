@@ -83,9 +83,21 @@ impl Monitor {
     }
 
     /// After a stall attended time stands where it was promised. What was heard since with the old reckoning lies in the
-    /// future: cap it. Who is past the interval may have answered into the void: ask anew (L5).
-    pub(super) fn forgive_stall(&mut self) {
+    /// future: cap it. Who is past the interval may have answered into the void: grant time and ask anew (L5).
+    ///
+    /// Time is granted once per timeout of a policy: under an overload that stalls every turn, stalls that came one upon
+    /// another would otherwise put off every death for ever.
+    pub(super) fn forgive_stall(&mut self, stall_ms: u64) {
         let now = self.time.now().0;
+        let granting: Vec<bool> = (self.policies.iter().zip(&mut self.granted))
+            .map(|(policy, granted)| {
+                let due = granted.is_none_or(|at| now.saturating_sub(at) >= u64::from(policy.timeout_ms));
+                if due {
+                    *granted = Some(now);
+                }
+                due
+            })
+            .collect();
         for peer in 0..self.peers.len() as u32 {
             if !self.is_live(peer) {
                 continue;
@@ -97,7 +109,25 @@ impl Monitor {
             if since(latest, slot.heard) < 0 {
                 slot.heard = latest;
             }
+            if granting[usize::from(slot.policy)] && !slot.is(Flag::Paused) {
+                self.grant(peer, stall_ms.min(u64::from(MAX_TIMEOUT_MS)).cast_signed());
+            }
             self.ask_anew(peer);
+        }
+    }
+
+    /// Sees that `peer` has at least min(timeout − interval, what it has left + `lost_ms`) before it.
+    fn grant(&mut self, peer: u32, lost_ms: i64) {
+        let now = self.time.now32();
+        let policy = *self.policy_of(peer);
+        let slot = &mut self.peers[peer as usize];
+        let (timeout_ms, interval_ms) = (i64::from(policy.timeout_ms), i64::from(policy.interval_ms));
+        let left_ms = timeout_ms - since(now, slot.heard);
+        let granted_ms = (timeout_ms - interval_ms).min(left_ms + lost_ms);
+        if policy.judges() && granted_ms > left_ms {
+            // At least an interval of silence remains, so the byte of a suspect still gets the second look.
+            slot.heard = now.wrapping_sub((timeout_ms - granted_ms) as u32);
+            slot.clear(Flag::Proposed);
         }
     }
 
@@ -137,17 +167,8 @@ impl Monitor {
     }
 
     fn forgive_hold(&mut self, peer: u32, held_ms: i64) {
-        let now = self.time.now32();
-        let policy = *self.policy_of(peer);
+        self.grant(peer, held_ms);
         let slot = &mut self.peers[peer as usize];
-        let (timeout_ms, interval_ms) = (i64::from(policy.timeout_ms), i64::from(policy.interval_ms));
-        let left_ms = timeout_ms - since(now, slot.heard);
-        let granted_ms = (timeout_ms - interval_ms).min(left_ms + held_ms);
-        if policy.judges() && granted_ms > left_ms {
-            // At least an interval of silence remains, so the byte of a suspect still gets the second look.
-            slot.heard = now.wrapping_sub((timeout_ms - granted_ms) as u32);
-            slot.clear(Flag::Proposed);
-        }
         // Who is still suspect has yet to be told.
         if slot.clear(Flag::Untold) && slot.clear(Flag::Suspect) {
             self.suspects -= 1;
@@ -190,5 +211,7 @@ impl Monitor {
             slot.set(Flag::Revived);
             self.revived.push_back((peer, silence_ms));
         }
+        // It was filed for its death; the next thing, an ask or being suspect again, may be nearer.
+        self.draw_nearer(peer);
     }
 }

@@ -75,13 +75,17 @@ impl Monitor {
             self.wheel.file(&mut self.peers[..], peer, filed);
             return None;
         }
-        let verdict = if slot.clear(Flag::Limited) {
+        if slot.clear(Flag::Limited) {
             self.counters.limits += 1;
-            Some(verdict(peer, VerdictKind::Limit, silence_ms, 0))
-        } else {
-            let next = self.next(peer);
-            if next.in_ms <= 0 { self.come_true(peer, next, silence_ms) } else { None }
-        };
+            self.file(peer);
+            return Some(verdict(peer, VerdictKind::Limit, silence_ms, 0));
+        }
+        let next = self.next(peer);
+        if next.in_ms > 0 {
+            self.file_in(peer, next.in_ms);
+            return None;
+        }
+        let verdict = self.come_true(peer, next, silence_ms);
         self.file(peer);
         verdict
     }
@@ -184,8 +188,13 @@ impl Monitor {
             return ask(0);
         }
         let silent = ask(self.spread(peer, slot, policy, policy.interval_ms) - silence_ms.min(asked_ms));
-        if policy.rtt_every_ms == 0 || slot.outstanding > 0 {
+        if policy.rtt_every_ms == 0 {
             return silent;
+        }
+        if slot.outstanding > 0 {
+            // No round trip can be measured while an answer is missing; look again each period.
+            let every_ms = i64::from(policy.rtt_every_ms);
+            return silent.sooner(Next { in_ms: every_ms - asked_ms.max(0) % every_ms, what: What::Nothing });
         }
         silent.sooner(ask(self.spread(peer, slot, policy, policy.rtt_every_ms) - asked_ms))
     }

@@ -16,7 +16,7 @@ use super::wheel::{self, Wheel};
 pub const MAX_PEERS: u32 = wheel::MAX_ENTRIES;
 
 /// Visits per verdict that one [`advance`](Monitor::advance) may take: most visits find a peer that was heard (L8).
-const VISITS_PER_VERDICT: usize = 16;
+const VISITS_PER_VERDICT: usize = 4;
 
 /// How a monitor works.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,6 +54,8 @@ pub struct Monitor {
     pub(super) wheel: Wheel,
     pub(super) time: Attention,
     pub(super) policies: Vec<Policy>,
+    /// By policy: when a stall last granted time to those who follow it, in attended milliseconds.
+    pub(super) granted: Vec<Option<u64>>,
     /// A silence up to this that ends needs no second look.
     late_ms: u32,
     pub(super) seed: u64,
@@ -79,6 +81,7 @@ impl Monitor {
             wheel: Wheel::new(time.tick()),
             time,
             policies: Vec::new(),
+            granted: Vec::new(),
             late_ms: MAX_TIMEOUT_MS,
             seed: config.seed,
             verdicts_per_turn: config.verdicts_per_turn.max(1),
@@ -98,6 +101,7 @@ impl Monitor {
         let id = u8::try_from(self.policies.len()).map_err(|_| PolicyError::TooMany)?;
         debug_assert!(self.policies.len() < MAX_POLICIES);
         self.policies.push(policy);
+        self.granted.push(None);
         self.look_twice_after_half_an_interval();
         Ok(PolicyId(id))
     }
@@ -233,7 +237,7 @@ impl Monitor {
     }
 
     /// The latest wake-up that does no harm: never later than the truth, in monotonic time. `None`: nothing is watched.
-    /// Changes with every call but `heard` and `beat`.
+    /// Ask again after every call; `heard` and `beat` change it only when they revive a suspect or find a stall.
     pub fn deadline(&self) -> Option<Millis> {
         let clock = self.time.clock();
         if self.stalled_ms > 0 || !self.revived.is_empty() {
@@ -262,12 +266,12 @@ impl Monitor {
     pub fn woke(&mut self, now: Millis) -> Option<Stall> {
         let stall = self.time.arrive(now, self.len > 0)?;
         self.stalled_ms += stall.ms;
-        self.forgive_stall();
+        self.forgive_stall(stall.ms);
         Some(stall)
     }
 
-    /// Appends what is due to `verdicts`, at most `verdicts_per_turn` (L8). True if more is due: call again, now or in
-    /// the next turn. Calling it twice for one `now` changes nothing; calling it early neither.
+    /// Appends what is due to `verdicts`, at most `verdicts_per_turn`, and looks at no more than four times as many peers
+    /// (L8). True if more is due: call again, now or in the next turn. Calling it twice for one `now` changes nothing; calling it early neither.
     pub fn advance(&mut self, now: Millis, verdicts: &mut Vec<Verdict>) -> bool {
         self.woke(now);
         self.let_go_of_hold();

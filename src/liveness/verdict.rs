@@ -2,7 +2,7 @@
 
 use super::policy::PolicyId;
 
-/// Something that the host should do or know. 28 bytes or less; plain data.
+/// Something that the host should do or know. 24 bytes of plain data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Verdict {
     /// Whom it is about; [`Verdict::NOBODY`] for [`Stalled`](VerdictKind::Stalled) and
@@ -16,6 +16,8 @@ pub struct Verdict {
     /// How many milliseconds after its due time the verdict comes; never negative, 0 where nothing was due.
     pub overshoot_ms: u32,
 }
+
+const _: () = assert!(size_of::<Verdict>() == 24);
 
 impl Verdict {
     /// The `peer` of a verdict that is about no single one.

@@ -91,6 +91,8 @@ impl<N: Net> Reactor<N> {
     pub fn stop_listening(&mut self, listener: ListenerId) -> bool {
         let Some(listening) = self.listeners.try_remove(listener.0 as usize) else { return false };
         self.options.release(listening.options);
+        // Its number may be given to another, which must not count its connections.
+        self.counted_addresses.retain(|_, (index, _)| *index != listener.0);
         self.net.close_listener(listening.listener);
         true
     }
@@ -111,6 +113,9 @@ impl<N: Net> Reactor<N> {
 
     /// The number of these options.
     pub(crate) fn intern(&mut self, options: &Options, dialled: bool) -> io::Result<u16> {
+        if options.policy.is_some_and(|policy| self.monitor.policy_id(policy.index()).is_none()) {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "the policy is not one of this reactor's"));
+        }
         let policy =
             if options.framing.has_beats() { self.policies.beats } else { self.policies.none };
         self.options
@@ -128,7 +133,7 @@ impl<N: Net> Reactor<N> {
     pub(crate) fn retry_accepting(&mut self) {
         for (_, listening) in &mut self.listeners {
             if listening.paused.is_some() {
-                listening.retry_at = None;
+                (listening.ready, listening.retry_at) = (true, None);
             }
         }
     }
@@ -154,11 +159,12 @@ impl<N: Net> Reactor<N> {
                 return self.pause_accepting(index, PauseCause::ConnectionsMax);
             }
             let listening = &mut self.listeners[index];
-            if !take_allowance(listening, self.now) {
+            if !has_allowance(listening, self.now) {
                 return;
             }
             match self.net.accept(&listening.listener) {
                 Ok((socket, address)) => {
+                    listening.allowance.1 = listening.allowance.1.saturating_sub(1);
                     self.accepted(index, socket, address, events);
                     if self.listeners[index].retry_at.is_some() {
                         return;
@@ -218,7 +224,7 @@ impl<N: Net> Reactor<N> {
         let slot = id.slot();
         let connection = &self.connections[slot as usize];
         let socket_options = self.effective_socket_options(connection.options);
-        self.net.configure(&connection.socket, &socket_options)?;
+        self.net.configure(&connection.socket, &socket_options, &SocketOptions::KERNEL)?;
         self.net.register(&connection.socket, id.get())?;
         self.begin_liveness(slot);
         Ok(())
@@ -254,7 +260,11 @@ impl<N: Net> Reactor<N> {
 
     fn pause_accepting(&mut self, index: usize, cause: PauseCause) {
         let listening = &mut self.listeners[index];
-        listening.retry_at = Some(self.now + RETRY_MS);
+        match cause {
+            PauseCause::OutOfDescriptors => listening.retry_at = Some(self.now + RETRY_MS),
+            // Only a close of our own makes room, and that tries again.
+            PauseCause::ConnectionsMax => listening.ready = false,
+        }
         if listening.paused.is_none() {
             listening.paused = Some(cause);
             self.counters.accept_pauses += 1;
@@ -284,8 +294,8 @@ impl<N: Net> Reactor<N> {
     }
 }
 
-/// Takes one accept off this second's allowance; if there is none, sets when to come back.
-fn take_allowance<N: Net>(listening: &mut Listening<N>, now: Millis) -> bool {
+/// Whether this second allows another accept; if not, sets when to come back.
+fn has_allowance<N: Net>(listening: &mut Listening<N>, now: Millis) -> bool {
     if listening.accepts_per_second == 0 {
         return true;
     }
@@ -297,7 +307,6 @@ fn take_allowance<N: Net>(listening: &mut Listening<N>, now: Millis) -> bool {
         listening.retry_at = Some(*began + 1000);
         return false;
     }
-    *left -= 1;
     true
 }
 

@@ -107,7 +107,8 @@ impl Drain {
 }
 
 impl<N: Net> Reactor<N> {
-    /// Closes a connection. Its Closed event comes with a later poll, with `code` (from 256 up) or `local` as reason.
+    /// Closes a connection. Its Closed event comes with a later poll, with `code` (from 256 up) or `local` as reason;
+    /// without a code, a flush after the peer's own FIN (`ReadClosed`) is `peer_closed`.
     /// Closing twice is no error while it lasts: the second may only be quicker.
     pub fn close(&mut self, id: ConnectionId, how: Close, code: Option<u16>) -> Result<(), CloseError> {
         let reason = match code {
@@ -122,7 +123,12 @@ impl<N: Net> Reactor<N> {
             Close::Flush if !flags.any(Flags::DIALLING) => {
                 if !flags.any(Flags::CLOSING) {
                     self.write_batch_of(slot);
-                    self.begin_closing(slot, reason, ClosedBy::Application);
+                    // R13: with `half_open` the application only sees off a peer that has ended already.
+                    let (reason, by) = match code {
+                        None if flags.any(Flags::READ_ENDED) => (Reason::PeerClosed, ClosedBy::Peer),
+                        _ => (reason, ClosedBy::Application),
+                    };
+                    self.begin_closing(slot, reason, by);
                 }
             }
             Close::Flush | Close::AtOnce => self.end(slot, reason, 0, ClosedBy::Application),

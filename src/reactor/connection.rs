@@ -31,7 +31,8 @@ impl ConnectionId {
 
     /// The id that [`get`](Self::get) gave. Any number is safe: a wrong one is stale.
     pub const fn from_raw(raw: u64) -> Self {
-        Self(raw)
+        // What lies above 53 bits must not be cut off unseen: such a number is nobody's.
+        if raw < 1 << 53 { Self(raw) } else { Self::NONE }
     }
 
     #[inline]
@@ -41,7 +42,6 @@ impl ConnectionId {
 
     #[inline]
     pub(crate) const fn generation(self) -> u32 {
-        // A number above 53 bits is nobody's id: the cut to 32 bits keeps the excess, so that it matches no generation.
         (self.0 >> SLOT_BITS) as u32
     }
 }
@@ -95,6 +95,34 @@ impl Flags {
     #[inline]
     pub(crate) const fn new(bits: u16) -> Self {
         Self(bits)
+    }
+
+    /// Nothing but bytes can be new: no state that a read has to look at.
+    #[inline]
+    pub(crate) const fn is_usual(self) -> bool {
+        const UNUSUAL: u16 = Flags::READABLE
+            | Flags::READ_CLOSED
+            | Flags::LISTED
+            | Flags::PAUSED
+            | Flags::DIALLING
+            | Flags::CLOSING
+            | Flags::READ_ENDED
+            | Flags::FIRST_FRAME_DUE
+            | Flags::WRITE_FAILED
+            | Flags::CONTROL_FULL;
+        self.0 & (UNUSUAL | Self::WRITABLE) == Self::WRITABLE
+    }
+
+    /// The application may send.
+    #[inline]
+    pub(crate) const fn takes_sends(self) -> bool {
+        !self.any(Self::CLOSING | Self::FIN_SENT | Self::WRITE_FAILED)
+    }
+
+    /// The kernel may take a write.
+    #[inline]
+    pub(crate) const fn takes_writes(self) -> bool {
+        self.0 & (Self::WRITABLE | Self::WRITE_FAILED) == Self::WRITABLE
     }
 
     #[inline]
@@ -152,7 +180,8 @@ mod tests {
     #[test]
     fn a_number_beyond_53_bits_is_nobodys_id() {
         let id = ConnectionId::new(7, 9);
-        let forged = ConnectionId::from_raw(id.get() | 1 << 53);
-        assert_ne!(forged.generation(), id.generation());
+        for bit in 53..64 {
+            assert_eq!(ConnectionId::from_raw(id.get() | 1 << bit), ConnectionId::NONE);
+        }
     }
 }

@@ -21,7 +21,9 @@ use super::statistics::Statistics;
 use crate::liveness::{Monitor, MonitorConfig, Policy, PolicyError, PolicyId, Verdict};
 use crate::time::{Millis, TICK_MS};
 
-/// Tokens of listeners carry this bit and the listener's number; ids of connections stay below 2^53.
+/// Tokens below this are ids of connections.
+const CONNECTION_TOKENS: u64 = 1 << 53;
+/// Tokens of listeners carry this bit and the listener's number.
 pub(crate) const LISTENER_TOKEN: u64 = 1 << 60;
 pub(crate) const WAKER_TOKEN: u64 = 1 << 61;
 pub(crate) const ALARM_TOKEN: u64 = 1 << 62;
@@ -68,7 +70,8 @@ pub struct Reactor<N: Net> {
     pub(crate) verdicts: Vec<Verdict>,
     /// What the codec itself wants to have sent (F7).
     pub(crate) control: Vec<u8>,
-    readiness: Vec<Readiness>,
+    /// The list that waits fill, and its size; made by the first wait.
+    ready_list: Option<(N::Ready, usize)>,
     generation: u32,
     /// The descriptor was asked for: deadlines must show on it (R11).
     nested: bool,
@@ -133,7 +136,7 @@ impl<N: Net> Reactor<N> {
             mail: None,
             verdicts: Vec::new(),
             control: Vec::new(),
-            readiness: Vec::new(),
+            ready_list: None,
             // R14: from a seeded random start, so that an id of another reactor is stale here.
             generation: (config.seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 35) as u32 & GENERATION_MAX,
             nested: false,
@@ -182,8 +185,7 @@ impl<N: Net> Reactor<N> {
         self.counters.turns += 1;
         self.flush();
         self.deliver_pending(events);
-        self.await_readiness(events, until)?;
-        self.serve_readiness(events);
+        self.await_and_serve(events, until)?;
         self.serve_ready_list(events);
         self.accept_all(events);
         self.read_mail();
@@ -195,8 +197,9 @@ impl<N: Net> Reactor<N> {
         Ok(())
     }
 
-    /// Waits, and sets `now`.
-    fn await_readiness(&mut self, events: &Events, until: Option<Millis>) -> io::Result<()> {
+    /// Waits, sets `now`, and does the I/O of what was ready. Whoever comes late looks again before anybody is judged:
+    /// the list says what was ready when the wait *ended*, and a full one may have left something out.
+    fn await_and_serve(&mut self, events: &mut Events, until: Option<Millis>) -> io::Result<()> {
         let deadline = self.deadline();
         let before = self.read_clock();
         // A turn or an application that took longer than promised is a stall too. The verdict tells of it.
@@ -205,21 +208,28 @@ impl<N: Net> Reactor<N> {
         let busy = !events.is_empty() || self.has_work() || self.woken;
         let wake = if busy { Some(before) } else { earlier(deadline, until) };
         let mut timeout_ms = wake.map(|wake| wake.since(before));
-        self.readiness.clear();
+        let (mut ready, ready_max) = match self.ready_list.take() {
+            Some(list) => list,
+            None => self.net.ready_list(),
+        };
+        let mut outcome = Ok(());
         for _ in 0..WAITS_MAX {
-            let filled = self.net.wait(&mut self.readiness, timeout_ms)?;
+            outcome = self.net.wait(&mut ready, timeout_ms);
+            if outcome.is_err() {
+                break;
+            }
             let now = self.read_clock();
-            // The list says what was ready when the wait ended, not what is ready now: whoever comes late looks again.
+            self.monitor.woke(now);
+            self.promise(now);
+            let count = self.serve_readiness(&ready, events);
             let late = timeout_ms != Some(0) && deadline.is_some_and(|deadline| now > deadline + TICK_MS);
-            if !filled && !late {
+            if count < ready_max && !late {
                 break;
             }
             timeout_ms = Some(0);
         }
-        let now = self.now;
-        self.monitor.woke(now);
-        self.promise(now);
-        Ok(())
+        self.ready_list = Some((ready, ready_max));
+        outcome
     }
 
     /// Reads the clock: `now` to judge by (rounded down), `heard_at` for bytes (rounded up) (L4).
@@ -240,24 +250,41 @@ impl<N: Net> Reactor<N> {
         at - self.monitor.stalls().ms
     }
 
-    fn serve_readiness(&mut self, events: &mut Events) {
-        let readiness = std::mem::take(&mut self.readiness);
-        for (index, ready) in readiness.iter().enumerate() {
-            if index % CLOCK_EVERY == CLOCK_EVERY - 1 {
+    fn serve_readiness(&mut self, ready: &N::Ready, events: &mut Events) -> usize {
+        let mut count = 0;
+        for ready in N::each_ready(ready) {
+            count += 1;
+            if count % CLOCK_EVERY == 0 {
                 self.refresh_heard_at();
+            }
+            if ready.token < CONNECTION_TOKENS {
+                self.connection_ready(ConnectionId::from_raw(ready.token), ready, events);
+                continue;
             }
             match ready.token {
                 WAKER_TOKEN => self.mail_arrived(),
                 ALARM_TOKEN => self.alarm = None,
-                token if token & LISTENER_TOKEN != 0 => self.listener_ready((token & !LISTENER_TOKEN) as usize),
-                token => self.connection_ready(ConnectionId::from_raw(token), *ready, events),
+                token => self.listener_ready((token & !LISTENER_TOKEN) as usize),
             }
         }
-        self.readiness = readiness;
+        count
     }
 
     #[inline]
     fn connection_ready(&mut self, id: ConnectionId, ready: Readiness, events: &mut Events) {
+        let Some(connection) = self.connections.get(id.slot() as usize) else { return };
+        if connection.generation != id.generation() {
+            return;
+        }
+        if ready.is_news() && connection.flags.is_usual() && connection.inbound.is_none() {
+            self.receive_usual(id.slot(), events);
+        } else {
+            self.connection_changed(id, ready, events);
+        }
+    }
+
+    #[inline(never)]
+    fn connection_changed(&mut self, id: ConnectionId, ready: Readiness, events: &mut Events) {
         let slot = id.slot();
         let Some(connection) = self.live_mut(id) else { return };
         if ready.read_closed {
@@ -265,16 +292,15 @@ impl<N: Net> Reactor<N> {
         }
         if ready.writable && !connection.flags.any(Flags::WRITABLE) {
             if connection.flags.any(Flags::DIALLING) {
-                self.dial_ready(slot);
+                self.dial_ready(slot, events);
             } else {
                 connection.flags.set(Flags::WRITABLE);
                 self.write_outbox(slot);
             }
-            // Writing may have ended it.
-            let Some(_) = self.live_mut(id) else { return };
         }
+        // Writing may have ended it.
+        let Some(connection) = self.live_mut(id) else { return };
         if ready.readable || ready.read_closed {
-            let connection = &mut self.connections[slot as usize];
             connection.flags.set(Flags::READABLE);
             if !connection.flags.any(Flags::LISTED) {
                 self.receive(slot, events);

@@ -4,7 +4,7 @@ use std::io;
 
 use super::connection::{ConnectionId, Flags};
 use super::core::Reactor;
-use super::events::{Reason, RecordKind};
+use super::events::{Events, Reason, RecordKind};
 use super::net::{Address, Farewell, Net};
 use super::options::Options;
 
@@ -58,7 +58,7 @@ impl<N: Net> Reactor<N> {
     }
 
     /// The socket of a dial became writable: established, or failed.
-    pub(crate) fn dial_ready(&mut self, slot: u32) {
+    pub(crate) fn dial_ready(&mut self, slot: u32, events: &mut Events) {
         let connection = &mut self.connections[slot as usize];
         match self.net.connected(&connection.socket) {
             Ok(None) => {}
@@ -70,6 +70,14 @@ impl<N: Net> Reactor<N> {
                 self.begin_liveness(slot);
                 self.counters.connected += 1;
                 self.tell_of(slot, RecordKind::Opened(None));
+                // Before what the same notification has to be read.
+                self.deliver_pending(events);
+                let now = self.attended(self.now);
+                if let Some(outbox) = &mut self.connections[slot as usize].outbox {
+                    // What was sent while dialling waits from here.
+                    outbox.progress = now;
+                    self.look_at_limits(slot);
+                }
                 self.write_outbox(slot);
             }
             Err(error) => {

@@ -20,7 +20,7 @@ pub struct Events {
     pub(crate) lent: usize,
     /// Messages that arrived in a buffer of their own: too large for the arena, or sent back unsent.
     pub(crate) blocks: Vec<Vec<u8>>,
-    capacity: usize,
+    pub(crate) capacity: usize,
 }
 
 /// One event. The bytes of a message lie in the arena or in a block; `a`, `b` are what its kind says.
@@ -52,6 +52,14 @@ pub(crate) enum RecordKind {
     AcceptPaused { listener: ListenerId, cause: PauseCause },
     AcceptResumed { listener: ListenerId },
     MassSilence { silent: u32, of: u32 },
+}
+
+impl RecordKind {
+    /// Beats are shown to those who asked for it.
+    #[inline]
+    pub(crate) fn is_shown(&self, deliver_beats: bool) -> bool {
+        deliver_beats || !matches!(self, Self::Beat(_))
+    }
 }
 
 impl Events {

@@ -34,6 +34,11 @@ impl Inbound {
         self.need == 0 && self.cut < self.bytes.len()
     }
 
+    /// What the codec remembered and needed is of another framing.
+    pub(crate) fn cut_anew(&mut self) {
+        (self.stream, self.need, self.exact) = (Stream::default(), 0, false);
+    }
+
     /// Memory that counts against the reactor's cap.
     pub(crate) fn memory(&self) -> usize {
         self.bytes.capacity()

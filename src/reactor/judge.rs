@@ -108,13 +108,13 @@ impl<N: Net> Reactor<N> {
             if over(began, limits.frame_ms) {
                 return self.end(slot, Reason::FrameStalled, 0, ClosedBy::Heartline);
             }
-            if flags.any(Flags::FIRST_FRAME_DUE) && !flags.any(Flags::PAUSED) {
+            if !flags.any(Flags::FIRST_FRAME_DUE) {
+                self.first_frames.remove(&slot);
+            } else if !flags.any(Flags::PAUSED | Flags::CONTROL_FULL) {
                 let began = self.first_frames.get(&slot).copied();
                 if over(began, limits.first_frame_ms) {
                     return self.end(slot, Reason::FirstFrameLate, 0, ClosedBy::Heartline);
                 }
-            } else {
-                self.first_frames.remove(&slot);
             }
         }
         if let Some(next) = next {
@@ -125,6 +125,24 @@ impl<N: Net> Reactor<N> {
         if connection.outbox.is_some() && connection.flags.any(Flags::WRITABLE) {
             self.write_outbox(slot);
         }
+    }
+
+    /// Limits may be nearer than what the wheel knows: it brings the connection up in the next turn.
+    pub(crate) fn look_at_limits(&mut self, slot: u32) {
+        self.monitor.limit(slot, self.now);
+    }
+
+    /// Reading had rested by our own doing: its limits begin anew.
+    pub(crate) fn read_again(&mut self, slot: u32) {
+        let now = self.attended(self.now);
+        if let Some(inbound) = &mut self.connections[slot as usize].inbound {
+            inbound.begun = now;
+        }
+        if let Some(began) = self.first_frames.get_mut(&slot) {
+            *began = now;
+        }
+        self.look_at_limits(slot);
+        self.list(slot);
     }
 
     /// Opens what was kept: bytes that came after the death say that it was none.

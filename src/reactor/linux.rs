@@ -1,12 +1,14 @@
 //! Linux: mio for readiness, nix for sockets. The only library code with syscalls.
 #![allow(unsafe_code)]
 
+use std::ffi::OsString;
 use std::io::{self, IoSlice};
 use std::mem::MaybeUninit;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd};
-use std::os::unix::ffi::OsStrExt;
-use std::path::PathBuf;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::fs::FileTypeExt;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -29,7 +31,6 @@ const READY_MAX: usize = 1024;
 /// The kernel of this machine.
 pub struct Linux {
     poll: mio::Poll,
-    ready: mio::Events,
     clock: SystemClock,
     waker: Option<Arc<mio::Waker>>,
     timer: Option<TimerFd>,
@@ -46,7 +47,6 @@ impl Linux {
     pub fn new() -> io::Result<Self> {
         Ok(Self {
             poll: mio::Poll::new()?,
-            ready: mio::Events::with_capacity(READY_MAX),
             clock: SystemClock::new(),
             waker: None,
             timer: None,
@@ -65,25 +65,34 @@ impl Net for Linux {
     type Socket = OwnedFd;
     type Listener = Listener;
     type Waker = Arc<mio::Waker>;
+    type Ready = mio::Events;
 
-    fn wait(&mut self, ready: &mut Vec<Readiness>, timeout_ms: Option<u64>) -> io::Result<bool> {
-        match self.poll.poll(&mut self.ready, timeout_ms.map(Duration::from_millis)) {
-            Ok(()) => {}
+    fn ready_list(&self) -> (mio::Events, usize) {
+        (mio::Events::with_capacity(READY_MAX), READY_MAX)
+    }
+
+    fn wait(&mut self, ready: &mut mio::Events, timeout_ms: Option<u64>) -> io::Result<()> {
+        match self.poll.poll(ready, timeout_ms.map(Duration::from_millis)) {
             // A signal, or SIGCONT after a stop: nothing was taken out of the set.
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(false),
-            Err(error) => return Err(error),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {
+                ready.clear();
+                Ok(())
+            }
+            other => other,
         }
-        let mut count = 0;
-        for event in &self.ready {
-            count += 1;
-            ready.push(Readiness {
+    }
+
+    #[inline]
+    fn each_ready(ready: &mio::Events) -> impl Iterator<Item = Readiness> {
+        ready.iter().map(|event| {
+            let failed = event.is_error();
+            Readiness {
                 token: event.token().0 as u64,
                 readable: event.is_readable(),
-                writable: event.is_writable() || event.is_error(),
-                read_closed: event.is_read_closed() || event.is_error(),
-            });
-        }
-        Ok(count == READY_MAX)
+                writable: event.is_writable() || failed,
+                read_closed: event.is_read_closed() || failed,
+            }
+        })
     }
 
     fn listen(&mut self, address: &Address, settings: ListenSettings, token: u64) -> io::Result<Listener> {
@@ -104,10 +113,7 @@ impl Net for Linux {
         let address: socket::SockaddrStorage = socket::getsockname(fd)?;
         Ok(match tcp_address(&address) {
             Some(address) => Address::Tcp(address),
-            None => address
-                .as_unix_addr()
-                .and_then(|unix| unix.path())
-                .map_or(Address::Inherited(fd), |path| Address::Unix(path.to_path_buf())),
+            None => unix_path(&address).map_or(Address::Inherited(fd), Address::Unix),
         })
     }
 
@@ -141,7 +147,7 @@ impl Net for Linux {
     fn connect(&mut self, address: &Address, options: &SocketOptions) -> io::Result<OwnedFd> {
         let (family, to) = socket_address(address)?;
         let socket = stream_socket(family)?;
-        self.configure(&socket, options)?;
+        self.configure(&socket, options, &SocketOptions::KERNEL)?;
         match socket::connect(socket.as_raw_fd(), &*to) {
             Ok(()) | Err(Errno::EINPROGRESS) => Ok(socket),
             // A Unix listener whose queue is full says so at once instead of making us wait.
@@ -174,23 +180,26 @@ impl Net for Linux {
         self.poll.registry().deregister(&mut SourceFd(&socket.as_raw_fd()))
     }
 
-    fn configure(&mut self, socket: &OwnedFd, options: &SocketOptions) -> io::Result<()> {
-        if options.send_buffer_bytes > 0 {
+    fn configure(&mut self, socket: &OwnedFd, options: &SocketOptions, before: &SocketOptions) -> io::Result<()> {
+        // The kernel's own sizes of buffers cannot be had back.
+        if options.send_buffer_bytes != before.send_buffer_bytes && options.send_buffer_bytes > 0 {
             socket::setsockopt(socket, sockopt::SndBuf, &(options.send_buffer_bytes as usize))?;
         }
-        if options.receive_buffer_bytes > 0 {
+        if options.receive_buffer_bytes != before.receive_buffer_bytes && options.receive_buffer_bytes > 0 {
             socket::setsockopt(socket, sockopt::RcvBuf, &(options.receive_buffer_bytes as usize))?;
         }
-        if options.nodelay {
-            tcp_only(socket::setsockopt(socket, sockopt::TcpNoDelay, &true))?;
+        if options.nodelay != before.nodelay {
+            tcp_only(socket::setsockopt(socket, sockopt::TcpNoDelay, &options.nodelay))?;
         }
-        if let Some(keepalive) = options.keepalive {
-            socket::setsockopt(socket, sockopt::KeepAlive, &true)?;
-            tcp_only(socket::setsockopt(socket, sockopt::TcpKeepIdle, &keepalive.idle_s))?;
-            tcp_only(socket::setsockopt(socket, sockopt::TcpKeepInterval, &keepalive.interval_s))?;
-            tcp_only(socket::setsockopt(socket, sockopt::TcpKeepCount, &keepalive.count))?;
+        if options.keepalive != before.keepalive {
+            socket::setsockopt(socket, sockopt::KeepAlive, &options.keepalive.is_some())?;
+            if let Some(keepalive) = options.keepalive {
+                tcp_only(socket::setsockopt(socket, sockopt::TcpKeepIdle, &keepalive.idle_s))?;
+                tcp_only(socket::setsockopt(socket, sockopt::TcpKeepInterval, &keepalive.interval_s))?;
+                tcp_only(socket::setsockopt(socket, sockopt::TcpKeepCount, &keepalive.count))?;
+            }
         }
-        if options.user_timeout_ms > 0 {
+        if options.user_timeout_ms != before.user_timeout_ms {
             tcp_only(socket::setsockopt(socket, sockopt::TcpUserTimeout, &options.user_timeout_ms))?;
         }
         Ok(())
@@ -198,12 +207,17 @@ impl Net for Linux {
 
     #[inline]
     fn recv(&mut self, socket: &OwnedFd, buffer: &mut [u8]) -> io::Result<usize> {
-        Ok(socket::recv(socket.as_raw_fd(), buffer, MsgFlags::empty())?)
+        // SAFETY: the kernel writes at most `buffer.len()` bytes into `buffer`.
+        let count = unsafe { libc::recv(socket.as_raw_fd(), buffer.as_mut_ptr().cast(), buffer.len(), 0) };
+        usize::try_from(count).map_err(|_| io::Error::last_os_error())
     }
 
     #[inline]
     fn send(&mut self, socket: &OwnedFd, bytes: &[u8]) -> io::Result<usize> {
-        Ok(socket::send(socket.as_raw_fd(), bytes, MsgFlags::MSG_NOSIGNAL)?)
+        let flags = libc::MSG_NOSIGNAL;
+        // SAFETY: the kernel reads at most `bytes.len()` bytes of `bytes`.
+        let count = unsafe { libc::send(socket.as_raw_fd(), bytes.as_ptr().cast(), bytes.len(), flags) };
+        usize::try_from(count).map_err(|_| io::Error::last_os_error())
     }
 
     fn send_vectored(&mut self, socket: &OwnedFd, slices: &[IoSlice<'_>]) -> io::Result<usize> {
@@ -315,10 +329,11 @@ fn open_listener(address: &Address, settings: ListenSettings) -> io::Result<List
     let (family, at) = socket_address(address)?;
     let socket = stream_socket(family)?;
     let path = match address {
-        Address::Unix(path) => {
+        Address::Unix(path) if abstract_name(path).is_none() => {
             remove_abandoned(path);
             Some(path.clone())
         }
+        Address::Unix(_) => None,
         _ => {
             socket::setsockopt(&socket, sockopt::ReuseAddr, &true)?;
             if settings.reuse_port {
@@ -353,9 +368,12 @@ fn inherited(fd: RawFd) -> io::Result<RawFd> {
     Err(io::Error::new(io::ErrorKind::InvalidInput, format!("descriptor {fd} is not a listening socket")))
 }
 
-/// Removes the file of a Unix socket that nobody listens on any more.
-fn remove_abandoned(path: &std::path::Path) {
-    if let Err(error) = std::os::unix::net::UnixStream::connect(path)
+/// Removes the file of a Unix socket that nobody listens on any more. Connecting to a file of another kind is refused
+/// just the same: that one is not ours to remove.
+fn remove_abandoned(path: &Path) {
+    let is_socket = std::fs::symlink_metadata(path).is_ok_and(|metadata| metadata.file_type().is_socket());
+    if is_socket
+        && let Err(error) = std::os::unix::net::UnixStream::connect(path)
         && error.kind() == io::ErrorKind::ConnectionRefused
     {
         let _ = std::fs::remove_file(path);
@@ -372,7 +390,7 @@ fn socket_address(address: &Address) -> io::Result<(AddressFamily, Box<dyn Socka
         Address::Tcp(SocketAddr::V4(v4)) => (AddressFamily::Inet, Box::new(socket::SockaddrIn::from(*v4))),
         Address::Tcp(SocketAddr::V6(v6)) => (AddressFamily::Inet6, Box::new(socket::SockaddrIn6::from(*v6))),
         Address::Unix(path) => {
-            let unix = match path.as_os_str().as_bytes().strip_prefix(b"@") {
+            let unix = match abstract_name(path) {
                 Some(name) => socket::UnixAddr::new_abstract(name)?,
                 None => socket::UnixAddr::new(path.as_path())?,
             };
@@ -383,6 +401,18 @@ fn socket_address(address: &Address) -> io::Result<(AddressFamily, Box<dyn Socka
             return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
         }
     })
+}
+
+/// The name of `unix:@name`, which has no file.
+fn abstract_name(path: &Path) -> Option<&[u8]> {
+    path.as_os_str().as_bytes().strip_prefix(b"@")
+}
+
+/// The path of a Unix socket as [`Address`] spells it, if it has a name.
+fn unix_path(address: &socket::SockaddrStorage) -> Option<PathBuf> {
+    let unix = address.as_unix_addr()?;
+    let name = unix.as_abstract().map(|name| OsString::from_vec([b"@", name].concat()).into());
+    name.or_else(|| unix.path().map(Path::to_path_buf))
 }
 
 fn tcp_address(address: &socket::SockaddrStorage) -> Option<SocketAddr> {

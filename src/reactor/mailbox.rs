@@ -16,7 +16,7 @@ const MAIL_PER_TURN: usize = 1024;
 
 enum Letter {
     Send(ConnectionId, Vec<u8>),
-    Broadcast(Arc<[u8]>),
+    Broadcast(Option<Arc<[u8]>>, Arc<[u8]>),
     Close(ConnectionId, Close, Option<u16>),
     Wake,
 }
@@ -73,7 +73,12 @@ impl<N: Net> Mailbox<N> {
 
     /// Sends a message on every open connection of that reactor. Who cannot take it is counted as refused.
     pub fn broadcast(&self, message: Arc<[u8]>) -> Result<(), MailboxError> {
-        self.post(Letter::Broadcast(message))
+        self.post(Letter::Broadcast(None, message))
+    }
+
+    /// The same with the head given, in the form in which heads are shown: the codec writes the length into it (F5).
+    pub fn broadcast_with_head(&self, head: Arc<[u8]>, message: Arc<[u8]>) -> Result<(), MailboxError> {
+        self.post(Letter::Broadcast(Some(head), message))
     }
 
     /// Closes a connection of that reactor; a stale id is passed over.
@@ -159,8 +164,8 @@ impl<N: Net> Reactor<N> {
                     self.tell_unsent(id, user, message);
                 }
             }
-            Letter::Broadcast(message) => {
-                self.broadcast_all(None, None, &message);
+            Letter::Broadcast(head, message) => {
+                self.broadcast_all(None, head.as_deref(), &message);
             }
             // It may have ended since: that is what was wanted.
             Letter::Close(id, how, code) => drop(self.close(id, how, code)),

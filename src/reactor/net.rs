@@ -86,6 +86,14 @@ pub struct Readiness {
     pub read_closed: bool,
 }
 
+impl Readiness {
+    /// Bytes to read, and nothing else that matters: most readiness is this.
+    #[inline]
+    pub(crate) fn is_news(self) -> bool {
+        self.readable && !self.read_closed
+    }
+}
+
 /// How a descriptor is given up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Farewell {
@@ -114,10 +122,16 @@ pub trait Net: Clock {
     type Listener;
     /// Wakes [`wait`](Net::wait) from another thread.
     type Waker: Clone + Send + Sync + 'static;
+    /// A list of what was ready when a wait ended.
+    type Ready;
 
-    /// Waits until something is ready or `timeout_ms` have passed (`None`: for ever), and appends what was ready.
-    /// Returns true if the list was cut at its capacity, so that more may be ready. An interrupted wait is an empty one.
-    fn wait(&mut self, ready: &mut Vec<Readiness>, timeout_ms: Option<u64>) -> io::Result<bool>;
+    /// An empty list for [`wait`](Net::wait), and how many entries it can take.
+    fn ready_list(&self) -> (Self::Ready, usize);
+    /// Waits until something is ready or `timeout_ms` have passed (`None`: for ever), and fills `ready` anew with what
+    /// was ready when the wait ended. A full list means that there may be more. An interrupted wait is an empty one.
+    fn wait(&mut self, ready: &mut Self::Ready, timeout_ms: Option<u64>) -> io::Result<()>;
+    /// The entries of a list.
+    fn each_ready(ready: &Self::Ready) -> impl Iterator<Item = Readiness>;
 
     /// Opens a listening socket and registers it with `token`.
     fn listen(&mut self, address: &Address, settings: ListenSettings, token: u64) -> io::Result<Self::Listener>;
@@ -139,8 +153,9 @@ pub trait Net: Clock {
     fn register(&mut self, socket: &Self::Socket, token: u64) -> io::Result<()>;
     /// Takes a socket out of the set; it stays open.
     fn deregister(&mut self, socket: &Self::Socket) -> io::Result<()>;
-    /// Applies socket options; what does not exist for this kind of socket is passed over.
-    fn configure(&mut self, socket: &Self::Socket, options: &SocketOptions) -> io::Result<()>;
+    /// Applies what differs from `before`, the options that it has now ([`SocketOptions::KERNEL`] for a new one); what
+    /// does not exist for this kind of socket is passed over.
+    fn configure(&mut self, socket: &Self::Socket, options: &SocketOptions, before: &SocketOptions) -> io::Result<()>;
 
     /// Reads into `buffer`; 0 is the end of the stream.
     fn recv(&mut self, socket: &Self::Socket, buffer: &mut [u8]) -> io::Result<usize>;

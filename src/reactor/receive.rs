@@ -19,6 +19,29 @@ const BYTES_PER_TURN: usize = 64 << 10;
 /// A buffer for an unfinished frame grows by no more than this beyond what has come (F2).
 const GROWTH_BYTES_MAX: usize = 256 << 10;
 
+/// What is left of a connection's share of the turn.
+struct Budget {
+    frames: usize,
+    bytes: usize,
+}
+
+impl Budget {
+    fn is_spent(&self) -> bool {
+        self.frames == 0 || self.bytes == 0
+    }
+}
+
+/// Where a connection's next frames come from.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Source {
+    /// The socket, by the arena.
+    Arena,
+    /// Bytes that an earlier turn kept.
+    Backlog,
+    /// The socket, straight into the buffer of a long unfinished frame.
+    Direct,
+}
+
 /// Why the cutting of one buffer stopped.
 enum Stopped {
     /// All whole frames are out; the rest is an unfinished frame that needs this many bytes in all, exactly or at least.
@@ -32,34 +55,35 @@ enum Stopped {
 impl<N: Net> Reactor<N> {
     /// Reads and delivers what a connection has, within its budget of this turn.
     pub(crate) fn receive(&mut self, slot: u32, events: &mut Events) {
-        let mut frames = FRAMES_PER_TURN;
-        let mut bytes = BYTES_PER_TURN;
+        self.receive_within(slot, events, Budget { frames: FRAMES_PER_TURN, bytes: BYTES_PER_TURN });
+    }
+
+    fn receive_within(&mut self, slot: u32, events: &mut Events, mut budget: Budget) {
         loop {
-            let connection = &mut self.connections[slot as usize];
-            if connection.flags.any(Flags::PAUSED | Flags::CONTROL_FULL | Flags::DIALLING) {
-                // Still marked readable; resuming lists it again.
+            let connection = &self.connections[slot as usize];
+            if connection.flags.any(Flags::PAUSED | Flags::CONTROL_FULL | Flags::DIALLING | Flags::CLOSING) {
+                if connection.flags.any(Flags::CLOSING) {
+                    self.discard(slot);
+                }
+                // Else it is still marked readable; resuming lists it again.
                 return;
             }
-            if connection.flags.any(Flags::CLOSING) {
-                return self.discard(slot);
-            }
-            let backlog = connection.inbound.as_ref().is_some_and(|inbound| inbound.is_backlog());
-            if !backlog && !connection.flags.any(Flags::READABLE) {
+            let source = match &connection.inbound {
+                None => Source::Arena,
+                Some(inbound) if inbound.is_backlog() => Source::Backlog,
+                Some(inbound) if reads_direct(inbound) => Source::Direct,
+                Some(_) => Source::Arena,
+            };
+            if source != Source::Backlog && !connection.flags.any(Flags::READABLE) {
                 return;
             }
-            let room = events.arena.len() - events.lent;
-            if frames == 0 || bytes == 0 || events.is_full() || room < READ_BYTES_MIN {
+            if budget.is_spent() || events.is_full() || events.arena.len() - events.lent < READ_BYTES_MIN {
                 return self.list(slot);
             }
-            let goes_on = if backlog {
-                self.cut_backlog(slot, events, &mut frames)
-            } else {
-                let direct = connection.inbound.as_ref().is_some_and(|inbound| reads_direct(inbound));
-                if direct {
-                    self.read_direct(slot, events, &mut frames, &mut bytes)
-                } else {
-                    self.read_into_arena(slot, events, &mut frames, &mut bytes)
-                }
+            let goes_on = match source {
+                Source::Arena => self.read_into_arena(slot, events, &mut budget),
+                Source::Backlog => self.cut_backlog(slot, events, &mut budget),
+                Source::Direct => self.read_direct(slot, events, &mut budget),
             };
             if !goes_on {
                 return;
@@ -67,31 +91,97 @@ impl<N: Net> Reactor<N> {
         }
     }
 
-    /// Reads behind what is lent of the arena and cuts there. False: the connection is ended or drained.
-    fn read_into_arena(&mut self, slot: u32, events: &mut Events, frames: &mut usize, bytes: &mut usize) -> bool {
+    /// The way of most reads: news on a connection without an unfinished frame, and what comes is one whole frame.
+    #[inline]
+    pub(crate) fn receive_usual(&mut self, slot: u32, events: &mut Events) {
+        let connection = &mut self.connections[slot as usize];
+        let base = events.lent;
+        let room = (events.arena.len() - base).min(BYTES_PER_TURN);
+        if room < READ_BYTES_MIN || events.is_full() {
+            connection.flags.set(Flags::READABLE);
+            return self.list(slot);
+        }
+        let count = match self.net.recv(&connection.socket, &mut events.arena[base..base + room]) {
+            Ok(count) if count > 0 => count,
+            other => {
+                self.read_nothing(slot, other);
+                return;
+            }
+        };
+        self.heard(slot, count);
+        let connection = &self.connections[slot as usize];
+        let options = self.options.get(connection.options);
+        let input = &events.arena[base..base + count];
+        if count < room
+            && let Some((head, kind)) = options.framing.sole(input)
+        {
+            let message = head..count;
+            if kind == Kind::Message {
+                let id = ConnectionId::new(slot, connection.generation);
+                let frame = Frame { kind, head: 0..head, message, total: count };
+                events.records.push(record(id, connection.user, RecordKind::Message, &frame, base, 0));
+                events.lent = base + count;
+                self.counters.messages_in += 1;
+                if let Some(statistics) = self.statistics.get_mut(slot as usize) {
+                    statistics.message_received();
+                }
+                return;
+            }
+            if !options.deliver_beats {
+                let frame = Frame { kind, head: 0..head, message, total: count };
+                return self.answer_beat(slot, &events.arena[base..base + count], &frame);
+            }
+        }
+        self.receive_more(slot, events, count, room);
+    }
+
+    /// What was read is not just one frame.
+    #[inline(never)]
+    fn receive_more(&mut self, slot: u32, events: &mut Events, count: usize, room: usize) {
+        let mut budget = Budget { frames: FRAMES_PER_TURN, bytes: BYTES_PER_TURN - count };
+        if count == room {
+            self.connections[slot as usize].flags.set(Flags::READABLE);
+        }
+        let filled = events.lent + count;
+        if self.cut_arena(slot, events, filled, None, &mut budget) {
+            self.receive_within(slot, events, budget);
+        }
+    }
+
+    /// A beat that is not shown: answered if that is owed.
+    #[inline]
+    fn answer_beat(&mut self, slot: u32, bytes: &[u8], frame: &Frame) {
+        let connection = &mut self.connections[slot as usize];
+        let mut intake = Intake {
+            slot,
+            framing: &self.options.get(connection.options).framing,
+            monitor: &mut self.monitor,
+            sends: &mut self.sends,
+            counters: &mut self.counters,
+            batch: &mut connection.batch,
+            now: self.heard_at,
+        };
+        intake.beat(bytes, frame);
+    }
+
+    /// Reads behind what is lent of the arena and cuts there. False: there is no more to do for now.
+    fn read_into_arena(&mut self, slot: u32, events: &mut Events, budget: &mut Budget) -> bool {
         let connection = &mut self.connections[slot as usize];
         let base = events.lent;
         // A short unfinished frame is joined with what comes now.
-        let (mut stream, kept, begun) = match connection.inbound.take() {
-            None => (Stream::default(), 0, None),
-            Some(inbound) => {
-                let kept = inbound.bytes.len() - inbound.cut;
-                events.arena[base..base + kept].copy_from_slice(&inbound.bytes[inbound.cut..]);
-                self.counters.partial_bytes_now -= inbound.memory() as u64;
-                (inbound.stream, kept, Some(inbound.begun))
-            }
-        };
-        let room = (events.arena.len() - base - kept).min((*bytes).max(READ_BYTES_MIN));
-        let read = self.net.recv(&connection.socket, &mut events.arena[base + kept..base + kept + room]);
-        let count = match read {
+        let kept = connection.inbound.take();
+        let mut from = base;
+        if let Some(kept) = &kept {
+            let rest = &kept.bytes[kept.cut..];
+            from += rest.len();
+            events.arena[base..from].copy_from_slice(rest);
+        }
+        let buffer = &mut events.arena[from..];
+        let room = buffer.len().min(budget.bytes.max(READ_BYTES_MIN));
+        let count = match self.net.recv(&connection.socket, &mut buffer[..room]) {
             Ok(count) if count > 0 => count,
             other => {
-                if kept > 0 {
-                    let tail = events.arena[base..base + kept].to_vec();
-                    if !self.keep(slot, tail, stream, begun, kept + 1, false) {
-                        return false;
-                    }
-                }
+                connection.inbound = kept;
                 return self.read_nothing(slot, other);
             }
         };
@@ -99,85 +189,82 @@ impl<N: Net> Reactor<N> {
         if count < room && !connection.flags.any(Flags::READ_CLOSED | Flags::WRITE_FAILED) {
             connection.flags.clear(Flags::READABLE);
         }
-        *bytes = bytes.saturating_sub(count);
+        budget.bytes = budget.bytes.saturating_sub(count);
         self.heard(slot, count);
-        let filled = base + kept + count;
-        let (cut, stopped) = self.cut_arena(slot, events, base, filled, &mut stream, frames);
-        match stopped {
-            Stopped::Unfinished { .. } if cut == filled => {}
-            Stopped::Unfinished { need, exact } => {
-                let tail = events.arena[cut..filled].to_vec();
-                let begun = if cut == base { begun } else { None };
-                if !self.keep(slot, tail, stream, begun, need, exact) {
-                    return false;
-                }
-            }
-            Stopped::Budget => {
-                let tail = events.arena[cut..filled].to_vec();
-                if !self.keep(slot, tail, stream, None, 0, false) {
-                    return false;
-                }
-            }
-            Stopped::Bad(error) => {
-                self.frame_bad(slot, error);
-                return false;
-            }
+        if let Some(kept) = &kept {
+            self.counters.partial_bytes_now -= kept.memory() as u64;
         }
-        true
+        self.cut_arena(slot, events, from + count, kept, budget)
     }
 
-    /// Cuts `base..filled` of the arena in place; what messages lie in becomes lent. Returns up to where it was cut.
+    /// Cuts what was read between the lent part of the arena and `filled`, in place; `kept` is the memory of the
+    /// unfinished frame at its front. What messages lie in becomes lent. False: the connection is ended.
     fn cut_arena(
         &mut self,
         slot: u32,
         events: &mut Events,
-        base: usize,
         filled: usize,
-        stream: &mut Stream,
-        frames: &mut usize,
-    ) -> (usize, Stopped) {
+        kept: Option<Box<Inbound>>,
+        budget: &mut Budget,
+    ) -> bool {
+        let base = events.lent;
         let connection = &mut self.connections[slot as usize];
         let options = self.options.get(connection.options);
         let id = ConnectionId::new(slot, connection.generation);
         let mut intake = Intake {
             slot,
             framing: &options.framing,
-            deliver_beats: options.deliver_beats,
             monitor: &mut self.monitor,
             sends: &mut self.sends,
             counters: &mut self.counters,
-            statistics: self.statistics.get_mut(slot as usize),
             batch: &mut connection.batch,
-            flags: &mut connection.flags,
             now: self.heard_at,
         };
+        let mut statistics = self.statistics.get_mut(slot as usize);
+        let mut stream = kept.as_ref().map_or_else(Stream::default, |kept| kept.stream.clone());
         let mut at = base;
         let stopped = loop {
-            if at == filled {
-                break Stopped::Unfinished { need: 0, exact: false };
+            let rest = &mut events.arena[at..filled];
+            if rest.is_empty() {
+                break None;
             }
-            if *frames == 0 || events.is_full() {
-                break Stopped::Budget;
+            if budget.frames == 0 || events.records.len() >= events.capacity {
+                break Some(Stopped::Budget);
             }
-            match intake.framing.cut(&mut events.arena[at..filled], stream, &mut self.control) {
+            match intake.framing.cut(rest, &mut stream, &mut self.control) {
                 Ok(Cut::Frame(frame)) => {
-                    *frames -= 1;
-                    if let Some(kind) = intake.take(&events.arena[at..filled], &frame) {
+                    budget.frames -= 1;
+                    let shown = intake.take(rest, &frame, &mut connection.flags, &mut statistics);
+                    if let Some(kind) = shown.filter(|kind| kind.is_shown(options.deliver_beats)) {
                         events.records.push(record(id, connection.user, kind, &frame, at, 0));
                         events.lent = at + frame.total;
                     }
                     at += frame.total;
                 }
-                Ok(Cut::More { need, exact }) => break Stopped::Unfinished { need, exact },
-                Err(error) => break Stopped::Bad(error),
+                Ok(Cut::More { need, exact }) => break Some(Stopped::Unfinished { need, exact }),
+                Err(error) => break Some(Stopped::Bad(error)),
             }
         };
         self.send_codec_control(slot);
-        (at, stopped)
+        let Some(stopped) = stopped else { return true };
+        let begun = kept.filter(|_| at == base).map(|kept| kept.begun);
+        self.stopped(slot, stopped, &events.arena[at..filled], stream, begun)
+    }
+
+    /// Keeps what could not be cut. False: the connection is ended.
+    fn stopped(&mut self, slot: u32, stopped: Stopped, tail: &[u8], stream: Stream, begun: Option<Millis>) -> bool {
+        match stopped {
+            Stopped::Unfinished { need, exact } => self.keep(slot, tail.to_vec(), stream, begun, need, exact),
+            Stopped::Budget => self.keep(slot, tail.to_vec(), stream, None, 0, false),
+            Stopped::Bad(error) => {
+                self.frame_bad(slot, error);
+                false
+            }
+        }
     }
 
     /// Delivers whole frames that an earlier turn had no budget or no room for.
-    fn cut_backlog(&mut self, slot: u32, events: &mut Events, frames: &mut usize) -> bool {
+    fn cut_backlog(&mut self, slot: u32, events: &mut Events, budget: &mut Budget) -> bool {
         let connection = &mut self.connections[slot as usize];
         let Some(mut inbound) = connection.inbound.take() else { return true };
         let memory = inbound.memory();
@@ -186,22 +273,20 @@ impl<N: Net> Reactor<N> {
         let mut intake = Intake {
             slot,
             framing: &options.framing,
-            deliver_beats: options.deliver_beats,
             monitor: &mut self.monitor,
             sends: &mut self.sends,
             counters: &mut self.counters,
-            statistics: self.statistics.get_mut(slot as usize),
             batch: &mut connection.batch,
-            flags: &mut connection.flags,
             now: self.heard_at,
         };
+        let mut statistics = self.statistics.get_mut(slot as usize);
         let user = connection.user;
         let mut moved = false;
         let stopped = loop {
             if inbound.cut == inbound.bytes.len() {
                 break Stopped::Unfinished { need: 0, exact: false };
             }
-            if *frames == 0 || events.is_full() {
+            if budget.frames == 0 || events.is_full() {
                 break Stopped::Budget;
             }
             let rest = &mut inbound.bytes[inbound.cut..];
@@ -213,8 +298,9 @@ impl<N: Net> Reactor<N> {
                         // Wait for an empty arena rather than for memory of its own.
                         break Stopped::Budget;
                     }
-                    *frames -= 1;
-                    if let Some(kind) = intake.take(rest, &frame) {
+                    budget.frames -= 1;
+                    let shown = intake.take(rest, &frame, &mut connection.flags, &mut statistics);
+                    if let Some(kind) = shown.filter(|kind| kind.is_shown(options.deliver_beats)) {
                         if is_all && frame.total > REJOIN_BYTES_MAX {
                             moved = true;
                         } else if fits {
@@ -264,7 +350,7 @@ impl<N: Net> Reactor<N> {
     }
 
     /// Reads straight into the buffer of a long unfinished frame, not beyond its end where that is known.
-    fn read_direct(&mut self, slot: u32, events: &mut Events, frames: &mut usize, bytes: &mut usize) -> bool {
+    fn read_direct(&mut self, slot: u32, events: &mut Events, budget: &mut Budget) -> bool {
         let connection = &mut self.connections[slot as usize];
         let Some(inbound) = connection.inbound.as_mut() else { return true };
         let have = inbound.bytes.len();
@@ -272,7 +358,7 @@ impl<N: Net> Reactor<N> {
         // F2: memory grows with bytes received, never with bytes promised.
         let growth = have.clamp(READ_BYTES_MIN, GROWTH_BYTES_MAX);
         let room = if inbound.exact { growth.min(inbound.need - have) } else { growth };
-        let room = room.min((*bytes).max(READ_BYTES_MIN));
+        let room = room.min(budget.bytes.max(READ_BYTES_MIN));
         inbound.bytes.reserve_exact(room);
         let grown = inbound.memory() - memory;
         inbound.bytes.resize(have + room, 0);
@@ -290,13 +376,13 @@ impl<N: Net> Reactor<N> {
         if whole {
             inbound.need = 0;
         }
-        *bytes = bytes.saturating_sub(count);
+        budget.bytes = budget.bytes.saturating_sub(count);
         self.heard(slot, count);
         if self.counters.partial_bytes_now as usize > self.config.partial_bytes_max {
             self.end(slot, Reason::OverLimit, 0, ClosedBy::Heartline);
             return false;
         }
-        if whole { self.cut_backlog(slot, events, frames) } else { true }
+        if whole { self.cut_backlog(slot, events, budget) } else { true }
     }
 
     /// A read gave no byte: the socket is empty, ended or broken.
@@ -339,6 +425,7 @@ impl<N: Net> Reactor<N> {
     }
 
     /// A closing connection's bytes go nowhere; only the peer's end counts.
+    #[inline(never)]
     fn discard(&mut self, slot: u32) {
         let mut scratch = [0; 4096];
         for _ in 0..FRAMES_PER_TURN {
@@ -410,6 +497,7 @@ impl<N: Net> Reactor<N> {
     }
 
     /// What the codec itself wants to have sent goes by the control lane (F7).
+    #[inline]
     fn send_codec_control(&mut self, slot: u32) {
         if !self.control.is_empty() {
             let start = self.sends.arena.len();
@@ -441,35 +529,40 @@ fn record(id: ConnectionId, user: u64, kind: RecordKind, frame: &Frame, at: usiz
 struct Intake<'a> {
     slot: u32,
     framing: &'a Framing,
-    deliver_beats: bool,
     monitor: &'a mut Monitor,
     sends: &'a mut Sends,
     counters: &'a mut Counters,
-    statistics: Option<&'a mut Statistics>,
     batch: &'a mut u32,
-    flags: &'a mut Flags,
     now: Millis,
 }
 
 impl Intake<'_> {
-    /// Counts a frame and answers a beat. What is to be shown to the application comes back.
+    /// Counts a frame and answers a beat. What the application might be shown comes back.
     #[inline]
-    fn take(&mut self, bytes: &[u8], frame: &Frame) -> Option<RecordKind> {
-        if self.flags.any(Flags::FIRST_FRAME_DUE) {
-            self.flags.clear(Flags::FIRST_FRAME_DUE);
+    fn take(
+        &mut self,
+        bytes: &[u8],
+        frame: &Frame,
+        flags: &mut Flags,
+        statistics: &mut Option<&mut Statistics>,
+    ) -> Option<RecordKind> {
+        if flags.any(Flags::FIRST_FRAME_DUE) {
+            flags.clear(Flags::FIRST_FRAME_DUE);
             self.monitor.first_frame(self.slot, self.now);
         }
-        if frame.kind == Kind::Message {
-            self.counters.messages_in += 1;
-            if let Some(statistics) = &mut self.statistics {
-                statistics.message_received();
-            }
-            return Some(RecordKind::Message);
+        if frame.kind != Kind::Message {
+            return Some(RecordKind::Beat(self.beat(bytes, frame)));
         }
-        self.beat(bytes, frame)
+        self.counters.messages_in += 1;
+        if let Some(statistics) = statistics {
+            statistics.message_received();
+        }
+        Some(RecordKind::Message)
     }
 
-    fn beat(&mut self, bytes: &[u8], frame: &Frame) -> Option<RecordKind> {
+    /// Answers a beat if that is owed; says what it was taken for.
+    #[inline]
+    fn beat(&mut self, bytes: &[u8], frame: &Frame) -> Beat {
         let taken_for = match frame.kind {
             Kind::Ask => Beat::Ask,
             Kind::Answer => Beat::Answer,
@@ -477,17 +570,16 @@ impl Intake<'_> {
             _ if self.monitor.state(self.slot).is_some_and(|state| state.unanswered > 0) => Beat::Answer,
             _ => Beat::Ask,
         };
-        let owed = self.monitor.beat(self.slot, taken_for, self.now);
         match taken_for {
             Beat::Answer => self.counters.answers_in += 1,
             _ => self.counters.asks_in += 1,
         }
-        if owed == Owed::Answer {
+        if self.monitor.beat(self.slot, taken_for, self.now) == Owed::Answer {
             let start = self.sends.arena.len();
             self.framing.answer(&bytes[..frame.total], frame, &mut self.sends.arena);
             self.sends.add(self.slot, self.batch, Lane::Control, start, self.sends.arena.len());
             self.counters.answers_out += 1;
         }
-        self.deliver_beats.then_some(RecordKind::Beat(taken_for))
+        taken_for
     }
 }

@@ -8,8 +8,7 @@ use super::connection::NO_BATCH;
 pub(crate) const SEND_ARENA_BYTES: usize = 256 << 10;
 /// Slices handed to the kernel in one call; the kernel's own limit is 1,024.
 pub(crate) const SLICES_MAX: usize = 64;
-/// A batch whose connection has ended or is already written.
-pub(crate) const NO_SLOT: u32 = u32::MAX;
+const NO_SLOT: u32 = u32::MAX;
 const NO_PIECE: u32 = u32::MAX;
 
 /// Which of a connection's two lanes.
@@ -19,117 +18,129 @@ pub(crate) enum Lane {
     Data,
 }
 
-/// One whole frame in the arena. Several connections may share its bytes (broadcast).
+/// One whole frame in the arena; several connections may share its bytes (broadcast). The first piece of a connection
+/// stands for its batch: it knows the slot, the last piece and the bytes of all.
 #[derive(Clone, Copy, Debug)]
-struct Piece {
+pub(crate) struct Piece {
+    slot: u32,
     start: u32,
     end: u32,
     next: u32,
-}
-
-/// A list of pieces.
-#[derive(Clone, Copy, Debug)]
-struct Chain {
-    first: u32,
     last: u32,
+    bytes: u32,
+    lane: Lane,
 }
 
-/// What one connection sends in this turn.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Batch {
-    pub(crate) slot: u32,
-    pub(crate) bytes: u32,
-    control: Chain,
-    data: Chain,
+impl Piece {
+    /// Whose batch this piece begins; `None` for later pieces, and for batches that are written or forgotten.
+    #[inline]
+    pub(crate) fn slot(&self) -> Option<u32> {
+        (self.slot != NO_SLOT).then_some(self.slot)
+    }
+
+    /// The bytes of the batch that this piece begins.
+    #[inline]
+    pub(crate) fn batch_bytes(&self) -> usize {
+        self.bytes as usize
+    }
 }
 
 #[derive(Debug, Default)]
 pub(crate) struct Sends {
     /// The frames. Appended to by the codec, then named by a piece.
     pub(crate) arena: Vec<u8>,
-    pieces: Vec<Piece>,
-    pub(crate) batches: Vec<Batch>,
+    pub(crate) pieces: Vec<Piece>,
 }
 
 impl Sends {
     pub(crate) fn is_empty(&self) -> bool {
-        self.batches.is_empty()
+        self.pieces.is_empty()
+    }
+
+    /// Appends a frame of the plainest kind and gives it to a connection that has no batch yet. The way of
+    /// most frames.
+    #[inline]
+    pub(crate) fn add_plain(&mut self, slot: u32, batch: &mut u32, head: [u8; 4], message: &[u8]) {
+        let index = self.pieces.len() as u32;
+        let start = self.arena.len();
+        self.arena.reserve(head.len() + message.len());
+        self.arena.extend(head);
+        self.arena.extend_from_slice(message);
+        let (start, end) = (start as u32, self.arena.len() as u32);
+        *batch = index;
+        let bytes = end - start;
+        self.pieces.push(Piece { slot, start, end, next: NO_PIECE, last: index, bytes, lane: Lane::Data });
     }
 
     /// Gives `start..end` of the arena to a connection's lane. `batch` is where the connection remembers its batch.
     #[inline]
     pub(crate) fn add(&mut self, slot: u32, batch: &mut u32, lane: Lane, start: usize, end: usize) {
-        if *batch == NO_BATCH {
-            *batch = self.batches.len() as u32;
-            let empty = Chain { first: NO_PIECE, last: NO_PIECE };
-            self.batches.push(Batch { slot, bytes: 0, control: empty, data: empty });
-        }
         let index = self.pieces.len() as u32;
-        self.pieces.push(Piece { start: start as u32, end: end as u32, next: NO_PIECE });
-        let batch = &mut self.batches[*batch as usize];
-        batch.bytes += (end - start) as u32;
-        let chain = match lane {
-            Lane::Control => &mut batch.control,
-            Lane::Data => &mut batch.data,
-        };
-        if chain.first == NO_PIECE {
-            chain.first = index;
+        let bytes = (end - start) as u32;
+        let mut piece =
+            Piece { slot, start: start as u32, end: end as u32, next: NO_PIECE, last: index, bytes, lane };
+        if *batch == NO_BATCH {
+            *batch = index;
         } else {
-            self.pieces[chain.last as usize].next = index;
+            piece.slot = NO_SLOT;
+            self.append(*batch, index, bytes);
         }
-        chain.last = index;
+        self.pieces.push(piece);
+    }
+
+    /// Links piece `index` behind the others of a batch.
+    fn append(&mut self, batch: u32, index: u32, bytes: u32) {
+        let first = &mut self.pieces[batch as usize];
+        let last = std::mem::replace(&mut first.last, index);
+        first.bytes += bytes;
+        self.pieces[last as usize].next = index;
     }
 
     /// The bytes that wait in a batch.
     pub(crate) fn waiting(&self, batch: u32) -> usize {
-        self.batches.get(batch as usize).map_or(0, |batch| batch.bytes as usize)
+        self.pieces.get(batch as usize).map_or(0, |first| first.bytes as usize)
     }
 
     /// The connection of this batch is gone, or it was written already.
     pub(crate) fn forget(&mut self, batch: u32) {
-        if let Some(batch) = self.batches.get_mut(batch as usize) {
-            batch.slot = NO_SLOT;
+        if let Some(first) = self.pieces.get_mut(batch as usize) {
+            first.slot = NO_SLOT;
         }
     }
 
-    /// If all of a batch lies in one piece of the arena (the common case): that piece.
+    /// If a batch is one piece of the arena (the common case): that piece.
     #[inline]
-    pub(crate) fn only_piece(&self, batch: &Batch) -> Option<&[u8]> {
-        let first = match (batch.control.first, batch.data.first) {
-            (NO_PIECE, first) | (first, NO_PIECE) => first,
-            _ => return None,
-        };
-        let piece = self.pieces.get(first as usize)?;
-        (piece.next == NO_PIECE).then(|| &self.arena[piece.start as usize..piece.end as usize])
+    pub(crate) fn only_piece(&self, first: &Piece) -> Option<&[u8]> {
+        if first.next == NO_PIECE { Some(&self.arena[first.start as usize..first.end as usize]) } else { None }
+    }
+
+    fn lane<'a>(&'a self, first: &Piece, lane: Lane) -> impl Iterator<Item = Piece> + 'a {
+        let mut piece = Some(*first);
+        std::iter::from_fn(move || {
+            let this = piece?;
+            piece = self.pieces.get(this.next as usize).copied();
+            Some(this)
+        })
+        .filter(move |piece| piece.lane == lane)
     }
 
     /// The frames of a batch in sending order: control, then data.
-    pub(crate) fn frames<'a>(&'a self, batch: &Batch) -> impl Iterator<Item = (Lane, &'a [u8])> {
-        let walk = |lane, chain: Chain| {
-            let mut next = chain.first;
-            std::iter::from_fn(move || {
-                let piece = self.pieces.get(next as usize)?;
-                next = piece.next;
-                Some((lane, &self.arena[piece.start as usize..piece.end as usize]))
-            })
-        };
-        walk(Lane::Control, batch.control).chain(walk(Lane::Data, batch.data))
+    pub(crate) fn frames<'a>(&'a self, first: &Piece) -> impl Iterator<Item = (Lane, &'a [u8])> + 'a {
+        self.lane(first, Lane::Control)
+            .chain(self.lane(first, Lane::Data))
+            .map(|piece| (piece.lane, &self.arena[piece.start as usize..piece.end as usize]))
     }
 
     /// The same as slices for one call, neighbours in the arena joined, at most [`SLICES_MAX`].
-    pub(crate) fn slices(&self, batch: &Batch) -> Vec<IoSlice<'_>> {
+    pub(crate) fn slices(&self, first: &Piece) -> Vec<IoSlice<'_>> {
         let mut ranges: Vec<(u32, u32)> = Vec::with_capacity(8);
-        'full: for chain in [batch.control, batch.data] {
-            let mut next = chain.first;
-            while let Some(piece) = self.pieces.get(next as usize) {
-                next = piece.next;
-                if let Some((_, end)) = ranges.last_mut().filter(|(_, end)| *end == piece.start) {
-                    *end = piece.end;
-                } else if ranges.len() < SLICES_MAX {
-                    ranges.push((piece.start, piece.end));
-                } else {
-                    break 'full;
-                }
+        for piece in self.lane(first, Lane::Control).chain(self.lane(first, Lane::Data)) {
+            if let Some((_, end)) = ranges.last_mut().filter(|(_, end)| *end == piece.start) {
+                *end = piece.end;
+            } else if ranges.len() < SLICES_MAX {
+                ranges.push((piece.start, piece.end));
+            } else {
+                break;
             }
         }
         ranges.iter().map(|&(start, end)| IoSlice::new(&self.arena[start as usize..end as usize])).collect()
@@ -139,7 +150,6 @@ impl Sends {
     pub(crate) fn clear(&mut self) {
         self.arena.clear();
         self.pieces.clear();
-        self.batches.clear();
         if self.arena.capacity() > 4 * SEND_ARENA_BYTES {
             self.arena.shrink_to(SEND_ARENA_BYTES);
         }
@@ -161,17 +171,19 @@ mod tests {
         let mut sends = Sends::default();
         let (mut a, mut b) = (NO_BATCH, NO_BATCH);
         add(&mut sends, 1, &mut a, Lane::Data, b"one");
-        assert_eq!(sends.only_piece(&sends.batches[0]), Some(&b"one"[..]));
+        assert_eq!(sends.only_piece(&sends.pieces[0]), Some(&b"one"[..]));
         add(&mut sends, 1, &mut a, Lane::Data, b"two");
         add(&mut sends, 2, &mut b, Lane::Data, b"other");
         add(&mut sends, 1, &mut a, Lane::Control, b"beat");
-        let batch = sends.batches[a as usize];
+        let batch = sends.pieces[a as usize];
         assert_eq!(sends.only_piece(&batch), None);
         let frames: Vec<_> = sends.frames(&batch).collect();
         assert_eq!(frames, [(Lane::Control, &b"beat"[..]), (Lane::Data, b"one"), (Lane::Data, b"two")]);
         let slices: Vec<_> = sends.slices(&batch).iter().map(|slice| slice.to_vec()).collect();
         assert_eq!(slices, [b"beat".to_vec(), b"onetwo".to_vec()]);
-        assert_eq!(sends.waiting(a), 10);
+        assert_eq!((sends.waiting(a), batch.batch_bytes()), (10, 10));
+        let owners: Vec<_> = sends.pieces.iter().filter_map(Piece::slot).collect();
+        assert_eq!(owners, [1, 2]);
     }
 
     #[test]
@@ -182,6 +194,21 @@ mod tests {
             sends.add(slot, &mut NO_BATCH.clone(), Lane::Data, 0, 4);
         }
         assert_eq!(sends.arena.len(), 4);
-        assert!(sends.batches.iter().all(|batch| sends.only_piece(batch) == Some(b"news")));
+        assert!(sends.pieces.iter().all(|piece| sends.only_piece(piece) == Some(b"news")));
+    }
+
+    #[test]
+    fn slices_are_cut_at_their_limit_without_a_gap() {
+        let mut sends = Sends::default();
+        let mut batch = NO_BATCH;
+        for round in 0..2 * SLICES_MAX as u8 {
+            sends.arena.push(0);
+            add(&mut sends, 1, &mut batch, if round % 2 == 0 { Lane::Data } else { Lane::Control }, &[round + 1]);
+        }
+        let first = sends.pieces[batch as usize];
+        let whole: Vec<u8> = sends.frames(&first).flat_map(|(_, frame)| frame.to_vec()).collect();
+        let cut: Vec<u8> = sends.slices(&first).iter().flat_map(|slice| slice.to_vec()).collect();
+        assert_eq!(cut.len(), SLICES_MAX);
+        assert_eq!(cut, whole[..cut.len()]);
     }
 }

@@ -130,6 +130,7 @@ impl<N: Net> Reactor<N> {
         }
         self.tell_of(slot, RecordKind::Opened(None));
         self.list(slot);
+        self.look_at_limits(slot);
         if !unsent.is_empty() {
             self.write_outbox(slot);
         }
@@ -224,7 +225,8 @@ impl<N: Net> Reactor<N> {
     /// Lets one connection follow another policy. False if the id is stale.
     pub fn set_policy(&mut self, id: ConnectionId, policy: PolicyId) -> bool {
         let Some(connection) = self.live(id) else { return false };
-        if connection.flags.any(Flags::DIALLING | Flags::CLOSING) {
+        let is_known = self.monitor.policy_id(policy.index()).is_some();
+        if connection.flags.any(Flags::DIALLING | Flags::CLOSING) || !is_known {
             return false;
         }
         let now = self.read_clock();
@@ -233,16 +235,24 @@ impl<N: Net> Reactor<N> {
         true
     }
 
-    /// Changes the options of one connection from now on: marks, limits, framing (from the next frame), policy.
+    /// Changes the options of one connection from now on: marks, limits, policy, framing (of all that is not delivered
+    /// yet: an unfinished frame is cut anew).
     /// False if the id is stale. Options of the socket are applied where they can be.
     pub fn set_options(&mut self, id: ConnectionId, options: &Options) -> io::Result<bool> {
         let Some(connection) = self.live(id) else { return Ok(false) };
         let dialled = connection.flags.any(Flags::DIALLED);
         let number = self.intern(options, dialled)?;
         let socket_options = self.effective_socket_options(number);
+        let before = self.effective_socket_options(self.connections[id.slot() as usize].options);
         let connection = &mut self.connections[id.slot() as usize];
         let old = std::mem::replace(&mut connection.options, number);
-        let configured = self.net.configure(&connection.socket, &socket_options);
+        if let Some(inbound) = &mut connection.inbound {
+            inbound.cut_anew();
+            self.list(id.slot());
+        }
+        self.look_at_limits(id.slot());
+        let connection = &self.connections[id.slot() as usize];
+        let configured = self.net.configure(&connection.socket, &socket_options, &before);
         self.options.release(old);
         if let Some(policy) = self.options.get(number).policy {
             self.set_policy(id, policy);
@@ -269,15 +279,11 @@ impl<N: Net> Reactor<N> {
 
     /// Reads on. False if the id is stale.
     pub fn resume(&mut self, id: ConnectionId) -> bool {
-        let now = self.attended(self.now);
         let Some(connection) = self.live_mut(id) else { return false };
         if connection.flags.any(Flags::PAUSED) {
             connection.flags.clear(Flags::PAUSED);
-            if let Some(inbound) = &mut connection.inbound {
-                // Whoever paused made the wait himself.
-                inbound.begun = inbound.begun.max(now);
-            }
-            self.list(id.slot());
+            self.read_clock();
+            self.read_again(id.slot());
             self.show_work();
         }
         true

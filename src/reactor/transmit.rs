@@ -10,7 +10,7 @@ use super::net::Net;
 use super::obituary::ClosedBy;
 use super::options::WhenFull;
 use super::outbox::{CONTROL_BYTES_MAX, Outbox};
-use super::sends::{Batch, Lane, NO_SLOT, SEND_ARENA_BYTES, Sends};
+use super::sends::{Lane, Piece, SEND_ARENA_BYTES, Sends};
 use crate::frame::EncodeError;
 
 /// Why a message was not accepted for sending. Nothing of it was queued.
@@ -75,6 +75,22 @@ impl<N: Net> Reactor<N> {
     /// [`flush`](Self::flush) or poll.
     #[inline]
     pub fn send(&mut self, id: ConnectionId, message: &[u8]) -> Result<(), SendError> {
+        let Some(connection) = self.connections.get_mut(id.slot() as usize) else { return Err(SendError::Stale) };
+        let framing = &self.options.get(connection.options).framing;
+        // The usual: a live connection on which nothing waits, and a head that is nothing but the length.
+        let idle = connection.generation == id.generation()
+            && connection.batch == NO_BATCH
+            && connection.outbox.is_none()
+            && connection.flags.takes_sends()
+            && self.sends.arena.len() < SEND_ARENA_BYTES;
+        if idle && let Some(head) = framing.plain_head(message.len()) {
+            self.sends.add_plain(id.slot(), &mut connection.batch, head, message);
+            self.counters.messages_out += 1;
+            if let Some(statistics) = self.statistics.get_mut(id.slot() as usize) {
+                statistics.message_sent();
+            }
+            return Ok(());
+        }
         self.send_with_head(id, None, &[message])
     }
 
@@ -84,7 +100,6 @@ impl<N: Net> Reactor<N> {
     }
 
     /// The same with the head given, in the form in which heads are shown: the codec writes the length into it (F5).
-    #[inline]
     pub fn send_with_head(
         &mut self,
         id: ConnectionId,
@@ -152,11 +167,10 @@ impl<N: Net> Reactor<N> {
     }
 
     /// Hands a frame of the arena to a connection, or says why not.
-    #[inline]
     fn enqueue(&mut self, id: ConnectionId, start: usize, end: usize) -> Result<(), SendError> {
         let slot = id.slot();
         let Some(connection) = self.live_mut(id) else { return Err(SendError::Stale) };
-        if connection.flags.any(Flags::CLOSING | Flags::FIN_SENT | Flags::WRITE_FAILED) {
+        if !connection.flags.takes_sends() {
             return Err(SendError::Closing);
         }
         // The common case: nothing waits on this connection.
@@ -269,10 +283,9 @@ impl<N: Net> Reactor<N> {
             return;
         }
         let sends = std::mem::take(&mut self.sends);
-        for batch in &sends.batches {
-            if batch.slot != NO_SLOT {
-                self.connections[batch.slot as usize].batch = NO_BATCH;
-                self.write_batch(&sends, batch);
+        for piece in &sends.pieces {
+            if let Some(slot) = piece.slot() {
+                self.write_batch(&sends, piece, slot);
             }
         }
         // Writing may have ended connections and told of it, but it gathers nothing.
@@ -284,56 +297,69 @@ impl<N: Net> Reactor<N> {
 
     /// Writes one connection's batch ahead of the others.
     pub(crate) fn write_batch_of(&mut self, slot: u32) {
-        let connection = &mut self.connections[slot as usize];
-        let index = std::mem::replace(&mut connection.batch, NO_BATCH);
+        let index = self.connections[slot as usize].batch;
         if index == NO_BATCH {
             return;
         }
         let sends = std::mem::take(&mut self.sends);
-        self.write_batch(&sends, &sends.batches[index as usize]);
+        self.write_batch(&sends, &sends.pieces[index as usize], slot);
         self.sends = sends;
         self.sends.forget(index);
     }
 
     #[inline]
-    fn write_batch(&mut self, sends: &Sends, batch: &Batch) {
-        let connection = &mut self.connections[batch.slot as usize];
+    fn write_batch(&mut self, sends: &Sends, batch: &Piece, slot: u32) {
+        let connection = &mut self.connections[slot as usize];
+        connection.batch = NO_BATCH;
+        // Most batches are one frame for a socket that takes it.
+        if let Some(bytes) = sends.only_piece(batch)
+            && connection.outbox.is_none()
+            && connection.flags.takes_writes()
+        {
+            match self.net.send(&connection.socket, bytes) {
+                Ok(count) if count == bytes.len() => self.sent(slot, count),
+                written => self.written(sends, batch, slot, written),
+            }
+            return;
+        }
+        self.write_pieces(sends, batch, slot);
+    }
+
+    #[inline(never)]
+    fn write_pieces(&mut self, sends: &Sends, batch: &Piece, slot: u32) {
+        let connection = &mut self.connections[slot as usize];
         if connection.flags.any(Flags::WRITE_FAILED) {
             return;
         }
-        let written = if connection.outbox.is_some() || !connection.flags.any(Flags::WRITABLE) {
+        let written = if connection.outbox.is_some() || !connection.flags.takes_writes() {
             Ok(0)
-        } else if let Some(bytes) = sends.only_piece(batch) {
-            self.net.send(&connection.socket, bytes)
         } else {
             self.net.send_vectored(&connection.socket, &sends.slices(batch))
         };
-        match written {
-            Ok(count) if count == batch.bytes as usize => self.sent(batch.slot, count),
-            Ok(count) => {
-                self.sent(batch.slot, count);
-                self.queue_rest(sends, batch, count);
-            }
-            Err(error) => self.not_written(sends, batch, &error),
-        }
+        self.written(sends, batch, slot, written);
     }
 
-    fn not_written(&mut self, sends: &Sends, batch: &Batch, error: &io::Error) {
-        match error.kind() {
-            io::ErrorKind::WouldBlock => {
-                self.connections[batch.slot as usize].flags.clear(Flags::WRITABLE);
-                self.queue_rest(sends, batch, 0);
+    #[cold]
+    fn written(&mut self, sends: &Sends, batch: &Piece, slot: u32, written: io::Result<usize>) {
+        match written {
+            Ok(count) => {
+                self.sent(slot, count);
+                if count < batch.batch_bytes() {
+                    self.queue_rest(sends, batch, slot, count);
+                }
             }
-            // No memory for buffers, or a signal: nothing was taken, and no edge will come. The next turn tries again.
-            io::ErrorKind::Interrupted | io::ErrorKind::OutOfMemory => self.queue_rest(sends, batch, 0),
-            _ if error.raw_os_error() == Some(NO_BUFFERS) => self.queue_rest(sends, batch, 0),
-            _ => self.write_failed(batch.slot, error),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                self.connections[slot as usize].flags.clear(Flags::WRITABLE);
+                self.queue_rest(sends, batch, slot, 0);
+            }
+            // Nothing was taken and no edge will come: the outbox is tried again soon.
+            Err(error) if is_passing(&error) => self.queue_rest(sends, batch, slot, 0),
+            Err(error) => self.write_failed(slot, &error),
         }
     }
 
     /// The kernel took `count` bytes of a batch: the rest becomes the outbox.
-    fn queue_rest(&mut self, sends: &Sends, batch: &Batch, count: usize) {
-        let slot = batch.slot;
+    fn queue_rest(&mut self, sends: &Sends, batch: &Piece, slot: u32, count: usize) {
         let now = self.attended(self.now);
         let connection = &mut self.connections[slot as usize];
         let begins = connection.outbox.is_none();
@@ -405,7 +431,7 @@ impl<N: Net> Reactor<N> {
                     }
                     if control_low && connection.flags.any(Flags::CONTROL_FULL) {
                         connection.flags.clear(Flags::CONTROL_FULL);
-                        self.list(slot);
+                        self.read_again(slot);
                     }
                     self.sent(slot, count);
                     if empty || count < length {
@@ -416,10 +442,7 @@ impl<N: Net> Reactor<N> {
                     connection.flags.clear(Flags::WRITABLE);
                     break;
                 }
-                Err(error)
-                    if matches!(error.kind(), io::ErrorKind::Interrupted | io::ErrorKind::OutOfMemory)
-                        || error.raw_os_error() == Some(NO_BUFFERS) =>
-                {
+                Err(error) if is_passing(&error) => {
                     self.list_write(slot);
                     break;
                 }
@@ -470,5 +493,9 @@ impl<N: Net> Reactor<N> {
     }
 }
 
-/// ENOBUFS, which has no [`io::ErrorKind`] of its own.
-const NO_BUFFERS: i32 = 105;
+/// A signal, or no memory for buffers (ENOBUFS, ENOMEM): the socket is well, and its next edge may never come.
+fn is_passing(error: &io::Error) -> bool {
+    const NO_BUFFERS: i32 = 105;
+    matches!(error.kind(), io::ErrorKind::Interrupted | io::ErrorKind::OutOfMemory)
+        || error.raw_os_error() == Some(NO_BUFFERS)
+}

@@ -1,0 +1,43 @@
+# The front door. What a target does is the line beside it; `make` alone lists them.
+
+CARGO ?= cargo
+SECONDS ?= 60        # make fuzz: for each target
+ONLY ?=              # make bench: figures to take, as in ONLY=memory,echo
+ARGS ?=              # make demo: more arguments, as in ARGS=--json
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.PHONY: demo test test-full bench bench-timers fmt clippy doc fuzz help
+
+demo: ## show what Heartline is for, on loopback, in about 15 seconds
+	$(CARGO) run --release --quiet -- demo $(ARGS)
+
+test: ## everything that must hold before a change lands (Linux; as root, for network namespaces)
+	scripts/install-tools
+	python3 scripts/test.py
+
+test-full: ## the same and the slow rest: Miri, fuzzing, long stops, coverage
+	scripts/install-tools
+	python3 scripts/test.py --full
+
+bench: ## Heartline's figures in one run, beside a bare epoll loop in C; status 1 if one is missed
+	python3 benches/bench.py --only '$(strip $(ONLY))'
+
+bench-timers: ## the wheel and the monitor alone, in criterion
+	python3 scripts/targets.py bench | xargs -r -n 1 $(CARGO) bench --bench
+
+fmt: ## format the sources
+	$(CARGO) fmt --all
+
+clippy: ## lint, warnings being errors
+	$(CARGO) clippy --all-targets --all-features -- -D warnings
+
+doc: ## build the documentation, warnings being errors
+	RUSTDOCFLAGS=-Dwarnings $(CARGO) doc --no-deps --all-features
+
+fuzz: ## run each fuzz target for SECONDS (60)
+	scripts/fuzz $(strip $(SECONDS))
+
+help: ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | while IFS='|' read -r name text; do \
+	    printf '  make %-14s %s\n' "$$name" "$$text"; done

@@ -1,0 +1,340 @@
+#!/usr/bin/env python3
+"""Heartline's figures in one run, beside the floor (benches/floor.c). `make bench`; docs/benchmarks.md explains.
+
+Exit status 1 if a figure misses what it is to reach, 2 if it could not be taken.
+"""
+
+import argparse
+import dataclasses
+import functools
+import json
+import os
+import platform
+import shlex
+import signal
+import statistics
+import subprocess
+import sys
+import time
+
+import measure
+from measure import Failure, Options
+
+MEMORY_CONNECTIONS = 19_000  # many systems end at 20,000 descriptors a process
+CALLGRIND_CONNECTIONS = 50
+CALLGRIND_FRAMES = (5_000, 25_000)  # two run lengths: their difference has no start, no accept and no end in it
+STRACE_CONNECTIONS = 200
+STRACE_FRAMES = (4_000, 24_000)
+OTHER_SPECS = ("length:2le,head=4", "length:4be,at=4,head=12", "length:8le,includes-head")
+THROUGHPUT_CONNECTIONS = 500
+BUSY = 0.98  # below it a server waited for its load or its core, and frames per second say little about it
+ROUNDS_LEAST = 3  # with fewer sound rounds the ratio of all is shown, and is void
+PEERS = 2_000
+TIMEOUT_MS = 4_000
+STOPPED_S = 6
+
+
+@dataclasses.dataclass
+class Figure:
+    name: str
+    value: float
+    unit: str
+    floor: float | None = None  # None: the floor has no such figure
+    at_most: float | None = None
+    at_least: float | None = None
+    sound: bool = True  # False: what the number was to show did not happen; it counts as missed
+    note: str = ""
+    detail: dict = dataclasses.field(default_factory=dict)
+
+    @property
+    def bound(self):
+        if self.at_most is not None:
+            return f"≤ {self.at_most:g}" if self.at_most else "0"
+        return f"≥ {self.at_least:g}" if self.at_least is not None else "–"
+
+    @property
+    def ok(self):
+        above = self.at_most is not None and self.value > self.at_most
+        below = self.at_least is not None and self.value < self.at_least
+        return self.sound and not above and not below
+
+
+class Bench:
+    def __init__(self, server, rounds, seconds):
+        self.server, self.rounds, self.seconds = server, rounds, seconds
+        self.floor = [measure.FLOOR]
+
+    # Each figure's name on the command line is its method's, with dashes.
+
+    def memory(self):
+        """resident memory per idle connection that has beaten once"""
+        floor, _ = self._bytes_per_connection(self.floor, Options())
+        for switch, at_most in (("off", 80), ("on", 128)):
+            value, detail = self._bytes_per_connection(self.server, Options(statistics=switch))
+            yield Figure(
+                f"user memory per idle connection, statistics {switch}", value, "bytes", floor, at_most, detail=detail
+            )
+
+    def _bytes_per_connection(self, command, options):
+        with measure.running(command, options) as server:
+            time.sleep(0.5)
+            anonymous_0, resident_0 = server.resident_bytes()
+            with measure.loading(server, "hold", MEMORY_CONNECTIONS) as load:
+                load.await_line("held")
+                time.sleep(0.5)
+                anonymous, resident = server.resident_bytes()
+                closed = load.finish()["closed_by_server"]
+        if closed:
+            raise Failure(f"the server closed {closed} of {MEMORY_CONNECTIONS} idle connections")
+        all_resident = round((resident - resident_0) / MEMORY_CONNECTIONS, 1)  # code that was paged in too
+        detail = {"anonymous_at_0": anonymous_0, "anonymous": anonymous, "with_file_pages_per_connection": all_resident}
+        return (anonymous - anonymous_0) / MEMORY_CONNECTIONS, detail
+
+    def echo(self):
+        """user instructions per echoed 32-byte frame"""
+        yield self._instructions("user instructions per echoed frame, length:4be", Options(), "echo", 300)
+
+    def specs(self):
+        """the same for other length specs"""
+        for spec in OTHER_SPECS:
+            yield self._instructions(f"user instructions per echoed frame, {spec}", Options(frame=spec), "echo", 360)
+
+    def beats(self):
+        """user instructions per answered beat"""
+        yield self._instructions("user instructions per answered beat", Options(), "beats", 250)
+
+    def deadlines(self):
+        """what a policy costs per echoed frame"""
+        judged = self._per_frame(tuple(self.server), Options(), "echo")
+        unjudged = self._per_frame(tuple(self.server), Options(timeout="0"), "echo")
+        detail = {"with_policy": judged, "without": unjudged}
+        yield Figure("cost of deadlines per echoed frame", judged - unjudged, "instructions", None, 15, detail=detail)
+
+    def _instructions(self, name, options, mode, at_most):
+        floor = self._per_frame(tuple(self.floor), Options(frame=options.frame), mode)
+        return Figure(name, self._per_frame(tuple(self.server), options, mode), "instructions", floor, at_most)
+
+    @functools.cache
+    def _per_frame(self, command, options, mode):
+        short, long = (
+            measure.instructions(command, options, mode, CALLGRIND_CONNECTIONS, frames) for frames in CALLGRIND_FRAMES
+        )
+        return (long - short) / (CALLGRIND_FRAMES[1] - CALLGRIND_FRAMES[0])
+
+    def syscalls(self):
+        """system calls per echoed frame"""
+        floor, _ = self._calls_per_frame(self.floor)
+        value, detail = self._calls_per_frame(self.server)
+        name = f"system calls per echoed frame, {STRACE_CONNECTIONS} connections"
+        yield Figure(name, value, "calls", floor, 2.1, detail=detail)
+
+    def _calls_per_frame(self, command):
+        short, long = (
+            measure.system_calls(command, Options(), STRACE_CONNECTIONS, frames) for frames in STRACE_FRAMES
+        )
+        frames = STRACE_FRAMES[1] - STRACE_FRAMES[0]
+        per_frame = {name: (count - short.get(name, 0)) / frames for name, count in long.items()}
+        return sum(per_frame.values()), {name: round(value, 4) for name, value in per_frame.items() if value}
+
+    def throughput(self):
+        """echoed frames per second, beside the floor's"""
+        rounds = [self._abba_round() for _ in range(self.rounds)]
+        sound = [each for each in rounds if each["least_busy"] >= BUSY]
+        counted = sound if len(sound) >= ROUNDS_LEAST else rounds
+        ratios = [each["ratio"] for each in counted]
+        rates = {who: statistics.median(each["frames_per_second"][who] for each in counted) for who in ("floor", "server")}
+        yield Figure(
+            f"echo throughput ÷ floor, {THROUGHPUT_CONNECTIONS} connections",
+            statistics.median(ratios),
+            "",
+            1,
+            at_least=0.97,
+            sound=counted is sound,
+            note=f"{min(ratios):.3f} to {max(ratios):.3f}; {rates['server']:,.0f} frames/s, floor {rates['floor']:,.0f}",
+            detail={"rounds": rounds},
+        )
+        note = f"both servers at least {BUSY:.0%} busy in {len(sound)} of {len(rounds)} rounds, "
+        note += "which count" if counted is sound else "too few: the machine was not quiet"
+        per_cpu = statistics.median(each["ratio_per_cpu_second"] for each in counted)
+        yield Figure("the same per CPU second of the server", per_cpu, "", 1, note=note)
+
+    def _abba_round(self):
+        """Floor, server, server, floor: a drift of the machine meets both alike."""
+        frames, busy = {"floor": [], "server": []}, {"floor": [], "server": []}
+        for who in ("floor", "server", "server", "floor"):
+            with measure.running(self.floor if who == "floor" else self.server) as server:
+                report = measure.run_load(
+                    server, "echo", THROUGHPUT_CONNECTIONS, seconds=self.seconds, warmup=1, server_pid=server.pid
+                )
+            frames[who].append(report["frames_per_second"])
+            busy[who].append(report["server_busy"])
+        ratio = sum(frames["server"]) / sum(frames["floor"])
+        return {
+            "ratio": ratio,
+            "ratio_per_cpu_second": ratio * sum(busy["floor"]) / sum(busy["server"]),
+            "frames_per_second": {who: statistics.mean(values) for who, values in frames.items()},
+            "least_busy": min(busy["floor"] + busy["server"]),
+        }
+
+    def false_deaths(self):
+        """live peers declared dead while the server was stopped"""
+        with measure.running(self.server, Options(timeout=f"{TIMEOUT_MS}ms")) as server:
+            after_s = TIMEOUT_MS // 1000 + 3
+            with measure.loading(server, "beat-each-second", PEERS, seconds=3 + STOPPED_S + after_s) as load:
+                load.await_line("ready")
+                time.sleep(3)
+                server.send(signal.SIGSTOP)
+                time.sleep(STOPPED_S)
+                server.send(signal.SIGCONT)
+                report = load.finish()
+        closed = report["closed_by_server"]
+        answered = report["answered"] == report["beats"]
+        note = "" if answered else f"only {report['answered']} of {report['beats']} beats were answered"
+        name = f"false deaths, {PEERS} peers, stopped {STOPPED_S} s, timeout {TIMEOUT_MS // 1000} s"
+        yield Figure(name, closed, "", None, 0, sound=answered or closed > 0, note=note, detail=report)
+
+    def overshoot(self):
+        """how late, or early, silent peers are declared dead"""
+        with measure.running(self.server, Options(timeout=f"{TIMEOUT_MS}ms")) as server:
+            report = measure.run_load(server, "silent", PEERS, timeout_ms=TIMEOUT_MS)
+        if not report["found"]:
+            raise Failure(f"none of {PEERS} silent peers was found")
+        late = report["overshoot_ms"]
+        silent = f"{PEERS} peers silent, timeout {TIMEOUT_MS // 1000} s"
+        note = f"p50 {late['p50']:.1f}, max {late['max']:.1f} ms"
+        yield Figure(f"{silent}: closed early", report["early"], "", None, 0, detail=report)
+        yield Figure(f"{silent}: missed", report["missed"], "", None, 0)
+        yield Figure(f"{silent}: overshoot p99", late["p99"], "ms", None, 10, note=note)
+
+    def idle(self):
+        """system calls of a server without a connection"""
+        seconds = 10
+        lines = measure.idle_system_calls(self.server, Options(), settle_s=2, seconds=seconds)
+        floor = measure.idle_system_calls(self.floor, Options(), settle_s=1, seconds=1)
+        yield Figure(
+            f"system calls in {seconds} s without a connection", len(lines), "", len(floor), 0, note="; ".join(lines[:3])
+        )
+
+
+FIGURES = {
+    name.replace("_", "-"): method
+    for name, method in vars(Bench).items()
+    if not name.startswith("_")
+}
+
+
+def shown(value, unit=""):
+    if value is None:
+        return "–"
+    digits = 0 if abs(value) >= 100 or float(value).is_integer() else 1 if abs(value) >= 10 else 3
+    return f"{value:,.{digits}f} {unit}".strip()
+
+
+def print_table(figures):
+    rows = [("figure", "value", "floor", "to reach", "ok", "")]
+    for figure in figures:
+        verdict = "yes" if figure.ok else "NO" if figure.sound else "void"
+        reached = verdict if figure.bound != "–" else ""
+        rows.append(
+            (figure.name, shown(figure.value, figure.unit), shown(figure.floor), figure.bound, reached, figure.note)
+        )
+    widths = [max(len(row[column]) for row in rows) for column in range(5)]
+    for number, row in enumerate(rows):
+        cells = [cell.ljust(width) for cell, width in zip(row, widths)]
+        print("| " + " | ".join(cells) + " | " + row[5])
+        if number == 0:
+            print("|" + "|".join("-" * (width + 2) for width in widths) + "|")
+
+
+def machine():
+    processor = next(
+        (line.split(":", 1)[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")), "unknown"
+    )
+    git = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=measure.ROOT, capture_output=True, text=True)
+    return {
+        "commit": git.stdout.strip() or "unknown",
+        "kernel": platform.release(),
+        "processor": processor,
+        "cores": os.cpu_count(),
+        "load_average": os.getloadavg()[0],
+    }
+
+
+def smoke():
+    """The floor and the load against each other, for a second or two: the harness itself works."""
+    with measure.running([measure.FLOOR]) as server:
+        for spec in ("length:4be", *OTHER_SPECS):
+            for mode in ("echo", "beats"):
+                report = measure.run_load(server, mode, 20, frames=2_000, spec=spec, limit=20)
+                if report["frames"] != 2_000:
+                    raise Failure(f"{spec}: {report}")
+        report = measure.run_load(server, "beat-each-second", 20, seconds=1, limit=20)
+        if report["answered"] != report["beats"] or report["closed_by_server"]:
+            raise Failure(f"beats went astray: {report}")
+        with measure.loading(server, "hold", 100, limit=20) as load:
+            load.await_line("held")
+            if load.finish()["closed_by_server"]:
+                raise Failure("the floor closed a connection")
+    print("the floor and the load agree")
+
+
+def main():
+    summary = "\n".join(f"  {name:14}{method.__doc__}" for name, method in FIGURES.items())
+    parser = argparse.ArgumentParser(
+        description=__doc__, epilog=f"figures:\n{summary}", formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--only", default="", metavar="A,B", help="only these figures")
+    parser.add_argument("--server", metavar="COMMAND", help="measure this command instead of heartline; it may use "
+                        "{frame}, {timeout}, {statistics}; `floor` is benches/floor.c")
+    parser.add_argument("--rounds", type=int, default=10, help="ABBA rounds of the throughput figure (default 10)")
+    parser.add_argument("--seconds", type=int, default=2, help="seconds of each run in a round (default 2)")
+    parser.add_argument("--smoke", action="store_true", help="only see that the floor and the load work")
+    arguments = parser.parse_args()
+
+    chosen = [name for name in arguments.only.split(",") if name] or list(FIGURES)
+    unknown = [name for name in chosen if name not in FIGURES]
+    if unknown:
+        parser.error(f"no figure {', '.join(unknown)}; there are {', '.join(FIGURES)}")
+
+    measure.build_programs()
+    if arguments.smoke:
+        return smoke()
+    measure.need("valgrind", "strace")
+    if arguments.server:
+        words = shlex.split(arguments.server)
+        command = [measure.FLOOR if word == "floor" else word for word in words]
+    else:
+        command = measure.heartline_command(measure.build_heartline())
+
+    bench = Bench(command, arguments.rounds, arguments.seconds)
+    about = machine()
+    figures, broken = [], []
+    for name in chosen:
+        print(f"{name}: {FIGURES[name].__doc__} ...", file=sys.stderr, flush=True)
+        try:
+            figures.extend(FIGURES[name](bench))
+        except Failure as failure:
+            broken.append(f"{name}: {failure}")
+            print(f"  {broken[-1]}", file=sys.stderr)
+
+    print(f"\n{about['processor']}, {about['cores']} cores, Linux {about['kernel']}, commit {about['commit']}\n")
+    print_table(figures)
+    results = {
+        "machine": about,
+        "command": command,
+        "figures": [{**dataclasses.asdict(figure), "ok": figure.ok} for figure in figures],
+        "not_taken": broken,
+    }
+    (measure.BUILD / "results.json").write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n")
+    missed = [figure for figure in figures if not figure.ok]
+    for line in broken:
+        print(f"not taken: {line}")
+    print(f"\n{len(figures)} figures, {len(missed)} missed, {len(broken)} not taken; target/bench/results.json")
+    return 2 if broken else 1 if missed else 0
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except Failure as failure:
+        sys.exit(f"bench: {failure}")

@@ -1,0 +1,251 @@
+"""How the figures of `make bench` are taken: builds, starts, loads and watches one server. Python's own library only.
+
+A server is a command that prints "listening on 127.0.0.1:PORT" and exits 0 on SIGTERM. It runs on the first core of
+this machine, the load on the last; all of it stays on loopback.
+"""
+
+import contextlib
+import dataclasses
+import json
+import os
+import pathlib
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+BUILD = ROOT / "target" / "bench"
+FLOOR = str(BUILD / "floor")
+LOAD = str(BUILD / "load")
+
+CORES = sorted(os.sched_getaffinity(0))
+SERVER_CORE, LOAD_CORE = CORES[0], CORES[-1]
+
+TOOLS = {"cc": "gcc", "valgrind": "valgrind", "strace": "strace"}  # command -> Debian package
+START_LIMIT_S = 60  # a server under valgrind takes seconds to start
+STOP_LIMIT_S = 60
+
+
+class Failure(Exception):
+    """The measurement itself went wrong: no figure, and a clear line why."""
+
+
+def need(*commands):
+    for command in commands:
+        if shutil.which(command) is None:
+            raise Failure(f"{command} is missing: install the package {TOOLS[command]} (make test installs it)")
+
+
+def build_programs():
+    """The floor and the load."""
+    need("cc")
+    BUILD.mkdir(parents=True, exist_ok=True)
+    for name in ("floor", "load"):
+        warnings = ["-std=c11", "-O2", "-Wall", "-Wextra", "-Werror"]
+        source = ROOT / "benches" / f"{name}.c"
+        if subprocess.run(["cc", *warnings, "-o", BUILD / name, source]).returncode != 0:
+            raise Failure(f"{source} does not compile")
+
+
+def build_heartline():
+    """Builds the release binary and returns its path, wherever the target folder is."""
+    command = ["cargo", "build", "--release", "--bin", "heartline", "--message-format", "json-render-diagnostics"]
+    done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    if done.returncode != 0:
+        raise Failure("heartline does not build")
+    for message in map(json.loads, done.stdout.splitlines()):
+        if message.get("executable") and message["target"]["name"] == "heartline":
+            return message["executable"]
+    raise Failure("cargo names no heartline binary")
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """What a measurement varies about a server. A command template takes them as {frame}, {timeout}, {statistics}."""
+
+    frame: str = "length:4be"
+    timeout: str = "60s"
+    statistics: str = "off"
+
+    def fill(self, command):
+        values = dataclasses.asdict(self)
+        return [re.sub(r"\{(\w+)\}", lambda match: values[match[1]], word) for word in command]
+
+
+def heartline_command(binary):
+    serve = "serve --listen 127.0.0.1:0 --role answer --app echo"
+    return [binary, *serve.split(), "--frame", "{frame}", "--timeout", "{timeout}", "--statistics", "{statistics}"]
+
+
+def pinned(core):
+    return lambda: os.sched_setaffinity(0, {core})
+
+
+class Server:
+    """One running server; `pid` is the server's own, also under a tool that watches it."""
+
+    def __init__(self, command, options=Options(), under=()):
+        self.log = BUILD / "server.log"
+        self.errors = BUILD / "server.err"
+        with open(self.log, "wb") as log, open(self.errors, "wb") as errors:
+            self.process = subprocess.Popen(
+                [*under, *options.fill(command)],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=errors,
+                preexec_fn=pinned(SERVER_CORE),
+                start_new_session=True,  # so that a traced server ends with its tracer, whatever happens here
+            )
+        try:
+            self.port = self._await_port()
+            self.pid = self._traced_pid() if under and under[0] == "strace" else self.process.pid
+        except BaseException:
+            self.kill()
+            raise
+
+    def _await_port(self):
+        until = time.monotonic() + START_LIMIT_S
+        while time.monotonic() < until:
+            found = re.search(r"listening on \S*?:(\d+)\s", self.log.read_text(errors="replace"))
+            if found:
+                return int(found[1])
+            if self.process.poll() is not None:
+                raise Failure(f"the server ended with {self.process.returncode} before it listened: {self._said()}")
+            time.sleep(0.01)
+        raise Failure(f"the server did not listen within {START_LIMIT_S} s: {self._said()}")
+
+    def _said(self):
+        return self.errors.read_text(errors="replace")[-2000:].strip() or "it said nothing"
+
+    def _traced_pid(self):
+        tracer = self.process.pid
+        return int(pathlib.Path(f"/proc/{tracer}/task/{tracer}/children").read_text().split()[0])
+
+    def resident_bytes(self):
+        """Anonymous (heap, stack, written data) and all resident memory of this process; none of the kernel's."""
+        rollup = pathlib.Path(f"/proc/{self.pid}/smaps_rollup").read_text()
+        kib = dict(re.findall(r"^(\w+): +(\d+) kB", rollup, re.M))
+        return int(kib["Anonymous"]) * 1024, int(kib["Rss"]) * 1024
+
+    def send(self, number):
+        os.kill(self.pid, number)
+
+    def stop(self):
+        """Ends it cleanly, so that tools write what they counted; anything but status 0 is a failure."""
+        self.send(signal.SIGTERM)
+        try:
+            status = self.process.wait(STOP_LIMIT_S)
+        except subprocess.TimeoutExpired:
+            raise Failure(f"the server did not end within {STOP_LIMIT_S} s of SIGTERM") from None
+        if status != 0:
+            raise Failure(f"the server ended with {status} on SIGTERM: {self._said()}")
+
+    def kill(self):
+        if self.process.poll() is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait()
+
+
+@contextlib.contextmanager
+def running(command, options=Options(), under=()):
+    server = Server(command, options, under)
+    try:
+        yield server
+        server.stop()
+    finally:
+        server.kill()
+
+
+class Load:
+    """One running load."""
+
+    def __init__(self, port, mode, connections, **settings):
+        words = [f"{name}={value}" for name, value in settings.items()]
+        self.process = subprocess.Popen(
+            [LOAD, str(port), mode, str(connections), *words],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            preexec_fn=pinned(LOAD_CORE),
+        )
+        self.mode = mode
+
+    def await_line(self, word):
+        for line in self.process.stdout:
+            if line.startswith(word):
+                return
+        raise Failure(f"the load ({self.mode}) ended with {self.process.wait()} before it was {word}")
+
+    def finish(self):
+        """Closes its standard input, which ends `hold`, and returns what it reports."""
+        out, _ = self.process.communicate()
+        if self.process.returncode != 0:
+            raise Failure(f"the load ({self.mode}) ended with {self.process.returncode}")
+        return json.loads(out.splitlines()[-1])
+
+    def kill(self):
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+
+
+@contextlib.contextmanager
+def loading(server, mode, connections, **settings):
+    load = Load(server.port, mode, connections, **settings)
+    try:
+        yield load
+    finally:
+        load.kill()
+
+
+def run_load(server, mode, connections, **settings):
+    with loading(server, mode, connections, **settings) as load:
+        return load.finish()
+
+
+def instructions(command, options, mode, connections, frames):
+    """User instructions that the server executes from its start to its end, this many frames between."""
+    need("valgrind")
+    out = BUILD / "callgrind.out"
+    under = ("valgrind", "--tool=callgrind", f"--callgrind-out-file={out}", "--quiet")
+    out.unlink(missing_ok=True)
+    with running(command, options, under) as server:
+        run_load(server, mode, connections, frames=frames, spec=options.frame)
+    found = re.search(r"^(?:summary|totals): (\d+)", out.read_text() if out.exists() else "", re.M)
+    if not found:
+        raise Failure("callgrind wrote no total")
+    return int(found[1])
+
+
+def system_calls(command, options, connections, frames):
+    """System calls by name that the server makes from its start to its end, this many echoed frames between."""
+    need("strace")
+    out = BUILD / "strace.out"
+    with running(command, options, ("strace", "-f", "-c", "-o", str(out))) as server:
+        run_load(server, "echo", connections, frames=frames)
+    rows = re.findall(r"^ *[\d.]+ +[\d.]+ +\d+ +(\d+) +(?:\d+ +)?(\w+)$", out.read_text(), re.M)
+    calls = {name: int(count) for count, name in rows if name != "total"}
+    if not calls:
+        raise Failure("strace wrote no table")
+    return calls
+
+
+def idle_system_calls(command, options, settle_s, seconds):
+    """The lines strace writes in this time about a server without a connection."""
+    need("strace")
+    out = BUILD / "strace.out"
+    with running(command, options, ("strace", "-f", "-ttt", "-o", str(out))):
+        time.sleep(settle_s)
+        begin = time.time()
+        time.sleep(seconds)
+        end = time.time()
+    lines = out.read_text(errors="replace").splitlines()
+    return [line for line in lines if begin <= float(line.split()[1]) <= end]
+
+
+if __name__ == "__main__":
+    sys.exit("this is a part of benches/bench.py: run `make bench`")

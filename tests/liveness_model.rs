@@ -1,0 +1,324 @@
+//! The monitor beside a model without a wheel: every peer looked at every time.
+
+use heartline::liveness::{Beat, Monitor, MonitorConfig, Policy, PolicyId, Role, VerdictKind};
+use heartline::time::{Millis, TICK_MS};
+use proptest::prelude::*;
+
+const PEERS: u32 = 24;
+
+/// What the model knows of one peer, in attended milliseconds.
+#[derive(Clone, Copy)]
+struct Known {
+    policy: usize,
+    heard: u64,
+    asked: u64,
+    fresh: bool,
+    anew: bool,
+    suspect: bool,
+    proposed: Option<u64>,
+    paused: Option<u64>,
+    outstanding: u32,
+    /// Suspect no more, but not told yet.
+    revived: bool,
+}
+
+struct Pair {
+    monitor: Monitor,
+    policies: Vec<(PolicyId, Policy)>,
+    peers: Vec<Option<Known>>,
+    /// Monotonic time, and how much of it was away.
+    clock: u64,
+    away: u64,
+    deaths: u64,
+    asks: u64,
+}
+
+impl Pair {
+    fn new(seed: u64, start: u64) -> Self {
+        let mut monitor = Monitor::new(MonitorConfig { seed, ..MonitorConfig::default() }, Millis(start));
+        let policies = [
+            Policy::lan().with_role(Role::Ask),
+            Policy::game().with_role(Role::Both),
+            Policy::im().with_role(Role::Watch),
+            Policy::mobile().with_role(Role::Both).with_jitter(30),
+            Policy::none(),
+        ];
+        let policies = policies.map(|policy| (monitor.define(policy).unwrap(), policy)).to_vec();
+        let peers = vec![None; PEERS as usize];
+        Self { monitor, policies, peers, clock: start, away: 0, deaths: 0, asks: 0 }
+    }
+
+    fn at(&self) -> Millis {
+        Millis(self.clock)
+    }
+
+    fn now(&self) -> u64 {
+        self.clock - self.away
+    }
+
+    fn add(&mut self, peer: u32, policy: usize) {
+        self.remove(peer);
+        self.monitor.add(peer, self.policies[policy].0, self.at());
+        let now = self.now();
+        self.peers[peer as usize] = Some(Known {
+            policy,
+            heard: now,
+            asked: now,
+            fresh: true,
+            anew: false,
+            suspect: false,
+            proposed: None,
+            paused: None,
+            outstanding: 0,
+            revived: false,
+        });
+    }
+
+    fn remove(&mut self, peer: u32) {
+        self.monitor.remove(peer);
+        self.peers[peer as usize] = None;
+    }
+
+    fn heard(&mut self, peer: u32) {
+        self.monitor.heard(peer, self.at());
+        self.model_heard(peer);
+    }
+
+    fn model_heard(&mut self, peer: u32) {
+        let now = self.now();
+        if let Some(known) = &mut self.peers[peer as usize] {
+            known.heard = known.heard.max(now);
+            known.anew = false;
+            known.proposed = None;
+            known.revived |= std::mem::take(&mut known.suspect);
+        }
+    }
+
+    fn answer(&mut self, peer: u32) {
+        let _ = self.monitor.beat(peer, Beat::Answer, self.at());
+        self.model_heard(peer);
+        if let Some(known) = &mut self.peers[peer as usize] {
+            known.outstanding = known.outstanding.saturating_sub(1);
+        }
+    }
+
+    fn pause(&mut self, peer: u32, pause: bool) {
+        let now = self.now();
+        if pause {
+            self.monitor.pause(peer, self.at());
+        } else {
+            self.monitor.resume(peer, self.at());
+        }
+        let (interval, asks) = self.policy_of(peer).map_or((0, false), |p| (u64::from(p.interval_ms), p.role.asks()));
+        let Some(known) = &mut self.peers[peer as usize] else { return };
+        match known.paused {
+            None if pause => known.paused = Some(now),
+            Some(since) if !pause => {
+                known.paused = None;
+                known.heard = now - since.saturating_sub(known.heard);
+                known.asked = known.heard;
+                known.anew = asks && now - known.heard >= interval;
+                // What was proposed before the pause is proposed again at once.
+                known.proposed = known.proposed.map(|_| known.asked);
+            }
+            _ => (),
+        }
+    }
+
+    fn follow(&mut self, peer: u32, policy: usize) {
+        self.monitor.set_policy(peer, self.policies[policy].0, self.at());
+        let (now, of) = (self.now(), self.policies[policy].1);
+        let Some(known) = &mut self.peers[peer as usize] else { return };
+        known.policy = policy;
+        let silence = now - known.heard;
+        if !of.judges() || silence < u64::from(of.timeout_ms) {
+            known.proposed = None;
+        }
+        if !of.judges() || silence < u64::from(of.suspect_ms) {
+            known.revived |= std::mem::take(&mut known.suspect);
+        }
+    }
+
+    fn policy_of(&self, peer: u32) -> Option<Policy> {
+        self.peers[peer as usize].map(|known| self.policies[known.policy].1)
+    }
+
+    /// The host waits until `to`, having promised `promised`.
+    fn wait(&mut self, promised: u64, to: u64) {
+        self.monitor.promise(Some(Millis(promised)));
+        self.clock = to;
+        let late = to.saturating_sub(promised);
+        let stall = self.monitor.woke(Millis(to));
+        assert_eq!(stall.map(|stall| stall.ms), (late > 100).then_some(late));
+        if late > 100 {
+            self.away += late;
+            let now = self.now();
+            for known in self.peers.iter_mut().flatten() {
+                let policy = self.policies[known.policy].1;
+                let past = now - known.heard >= u64::from(policy.interval_ms);
+                known.anew |= policy.role.asks() && past && known.paused.is_none();
+            }
+        }
+    }
+
+    /// Advances, and checks every verdict, and every verdict that did not come.
+    fn advance(&mut self) {
+        let mut verdicts = Vec::new();
+        while self.monitor.advance(self.at(), &mut verdicts) {}
+        let now = self.now();
+        for verdict in verdicts {
+            if verdict.kind == VerdictKind::Stalled {
+                continue;
+            }
+            let known = self.peers[verdict.peer as usize].as_mut().expect("a verdict about nobody");
+            let policy = self.policies[known.policy].1;
+            let silence = now - known.heard;
+            let interval = u64::from(policy.interval_ms);
+            match verdict.kind {
+                VerdictKind::Revived => assert!(std::mem::take(&mut known.revived), "it was never suspect"),
+                VerdictKind::Suspect => {
+                    assert!(policy.judges() && !known.suspect && known.paused.is_none());
+                    assert!(silence >= u64::from(policy.suspect_ms), "suspect {silence} ms early");
+                    assert_eq!(u64::from(verdict.overshoot_ms), silence - u64::from(policy.suspect_ms));
+                    known.suspect = true;
+                }
+                VerdictKind::Dead => {
+                    assert!(policy.judges() && known.suspect && known.paused.is_none());
+                    assert!(silence >= u64::from(policy.timeout_ms), "a false death after {silence} ms");
+                    assert_eq!(u64::from(verdict.overshoot_ms), silence - u64::from(policy.timeout_ms));
+                    assert!(known.proposed.is_none_or(|at| now >= at + interval), "proposed again too soon");
+                    known.proposed = Some(now);
+                    known.asked = now;
+                    self.deaths += 1;
+                }
+                VerdictKind::Ask => {
+                    assert!(policy.role.asks() && known.proposed.is_none() && known.paused.is_none());
+                    let early = if known.fresh { 50 } else { u64::from(policy.jitter_percent) };
+                    let since = silence.min(now - known.asked);
+                    assert!(
+                        known.anew || since + TICK_MS >= interval - interval * early / 100,
+                        "asked after {since} ms"
+                    );
+                    assert!(silence + TICK_MS >= interval / 2, "asked a peer that speaks");
+                    (known.fresh, known.anew, known.asked) = (false, false, now);
+                    known.outstanding += 1;
+                    self.asks += 1;
+                }
+                other => panic!("{other:?} was not ordered"),
+            }
+        }
+        self.check_nothing_is_missing();
+    }
+
+    fn check_nothing_is_missing(&self) {
+        let now = self.now();
+        for (peer, known) in self.peers.iter().enumerate() {
+            let state = self.monitor.state(peer as u32);
+            assert_eq!(state.is_some(), known.is_some());
+            let (Some(known), Some(state)) = (known, state) else { continue };
+            let policy = self.policies[known.policy].1;
+            let silence = now - known.heard;
+            assert_eq!(u64::from(state.silence_ms), silence);
+            assert_eq!(state.unanswered, known.outstanding.min(255));
+            assert_eq!((state.suspect, state.dead), (known.suspect, known.proposed.is_some()));
+            assert!(!known.revived, "a revival was kept back");
+            if known.paused.is_some() {
+                continue;
+            }
+            if policy.judges() {
+                assert!(
+                    known.suspect || silence < u64::from(policy.suspect_ms) + TICK_MS,
+                    "no suspect after {silence} ms"
+                );
+                let dead = known.proposed.map_or(silence < u64::from(policy.timeout_ms) + TICK_MS, |at| {
+                    now < at + u64::from(policy.interval_ms) + TICK_MS
+                });
+                assert!(dead || !known.suspect, "no death after {silence} ms");
+            }
+            if policy.role.asks() && known.proposed.is_none() {
+                let since = silence.min(now - known.asked);
+                assert!(since <= u64::from(policy.interval_ms), "not asked after {since} ms");
+                assert!(!known.anew || silence < u64::from(policy.interval_ms), "not asked anew");
+            }
+        }
+        match self.monitor.deadline() {
+            Some(next) => assert!(next.0 > self.clock),
+            None => assert!(self.peers.iter().all(Option::is_none)),
+        }
+    }
+
+    fn step(&mut self, what: u8, peer: u32, random: u64) {
+        let peer = peer % PEERS;
+        match what % 16 {
+            0 => self.add(peer, random as usize % self.policies.len()),
+            1 if random.is_multiple_of(3) => self.remove(peer),
+            2..=5 => self.heard(peer),
+            6..=7 => self.answer(peer),
+            8 if random.is_multiple_of(4) => self.pause(peer, random & 16 == 0),
+            9 if random.is_multiple_of(4) => self.follow(peer, (random >> 8) as usize % self.policies.len()),
+            10..=12 => {
+                // As the monitor wants it.
+                let next = self.monitor.deadline().map_or(self.clock + 50, |at| at.0.max(self.clock));
+                self.wait(next, next);
+                self.advance();
+            }
+            13 => {
+                // Sooner than it wants it, for a host has sockets too.
+                let next = self.monitor.deadline().map_or(self.clock + 50, |at| at.0.max(self.clock));
+                let to = self.clock + random % (next - self.clock + 1).min(3_000);
+                self.wait(next, to);
+                self.advance();
+            }
+            14 => {
+                let next = self.monitor.deadline().map_or(self.clock + 50, |at| at.0.max(self.clock));
+                self.wait(next, next + random % 101);
+                self.advance();
+            }
+            15 if random.is_multiple_of(8) => {
+                let next = self.monitor.deadline().map_or(self.clock + 50, |at| at.0.max(self.clock));
+                self.wait(next, next + 101 + (random >> 8) % [500, 6_000, 3_600_000][(random >> 4) as usize % 3]);
+                self.advance();
+            }
+            _ => (),
+        }
+    }
+}
+
+struct Dice(u64);
+
+impl Dice {
+    fn roll(&mut self) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0.wrapping_mul(0x2545_f491_4f6c_dd1d)
+    }
+}
+
+#[test]
+fn two_million_steps_beside_the_model() {
+    for (seed, start) in [(1, 0), (2, u64::from(u32::MAX) - 100_000), (3, 1 << 45), (4, u64::from(u32::MAX) * 4 - 7)] {
+        let mut pair = Pair::new(seed, start);
+        let mut dice = Dice(seed * 77_777);
+        // Talk comes in spells, so that every peer is sometimes heard in time and sometimes not.
+        for step in 0..500_000u32 {
+            let (what, random) = ((dice.roll() >> 32) as u8, dice.roll() >> 16);
+            let quiet = step / 2_000 % 3 == 0;
+            if !quiet || what % 16 > 7 || what % 16 == 0 {
+                pair.step(what, (dice.roll() >> 40) as u32, random);
+            }
+        }
+        assert!(pair.deaths > 100 && pair.asks > 1_000, "{} deaths, {} asks", pair.deaths, pair.asks);
+    }
+}
+
+proptest! {
+    #[test]
+    fn any_script_beside_the_model(seed: u64, start in 0..1u64 << 40, steps in proptest::collection::vec((any::<u8>(), any::<u32>(), any::<u32>()), 1..400)) {
+        let mut pair = Pair::new(seed, start);
+        (0..PEERS / 2).for_each(|peer| pair.add(peer, peer as usize % 5));
+        for (what, peer, random) in steps {
+            pair.step(what, peer, u64::from(random));
+        }
+    }
+}

@@ -1,0 +1,877 @@
+//! The rules L1 to L15 of DESIGN.md, each by name, as scripts with milliseconds in them.
+
+use heartline::liveness::{
+    Beat, MassSilence, Monitor, MonitorConfig, Owed, PEER_BYTES, Policy, PolicyId, Role, Verdict, VerdictKind,
+};
+use heartline::time::{Millis, TICK_MS};
+
+/// A host: one clock, every wait exactly as long as the monitor wants it.
+struct Host {
+    monitor: Monitor,
+    now: u64,
+    /// Everything that came out, with the time at which it did.
+    log: Vec<(u64, Verdict)>,
+}
+
+impl Host {
+    fn new(config: MonitorConfig) -> Self {
+        Self { monitor: Monitor::new(config, Millis(0)), now: 0, log: Vec::new() }
+    }
+
+    fn with(policy: Policy) -> (Self, PolicyId) {
+        let mut host = Self::new(MonitorConfig::default());
+        let id = host.monitor.define(policy).unwrap();
+        (host, id)
+    }
+
+    fn at(&self) -> Millis {
+        Millis(self.now)
+    }
+
+    fn add(&mut self, peer: u32, policy: PolicyId) {
+        self.monitor.add(peer, policy, self.at());
+    }
+
+    fn heard(&mut self, peer: u32) {
+        self.monitor.heard(peer, self.at());
+    }
+
+    /// Runs to `to`, waking exactly when the monitor wants it; each verdict may be answered by the host.
+    fn run_with(&mut self, to: u64, mut then: impl FnMut(&mut Monitor, Millis, Verdict)) {
+        let mut verdicts = Vec::new();
+        loop {
+            let at = self.monitor.deadline().map_or(to, |at| at.0.clamp(self.now, to));
+            if at > self.now {
+                self.monitor.promise(Some(Millis(at)));
+            }
+            self.now = at;
+            let more = self.monitor.advance(Millis(at), &mut verdicts);
+            for verdict in verdicts.drain(..) {
+                self.log.push((at, verdict));
+                then(&mut self.monitor, Millis(at), verdict);
+            }
+            if at == to && !more && self.monitor.deadline().is_none_or(|next| next.0 > to) {
+                return;
+            }
+        }
+    }
+
+    fn run(&mut self, to: u64) {
+        self.run_with(to, |_, _, _| ());
+    }
+
+    /// The process promises to be back at `promised`, and comes `ms` later.
+    fn stop(&mut self, promised: u64, ms: u64) {
+        self.monitor.promise(Some(Millis(promised)));
+        self.now = promised + ms;
+    }
+
+    fn times(&self, peer: u32, kind: VerdictKind) -> Vec<u64> {
+        self.log.iter().filter(|(_, v)| v.peer == peer && v.kind == kind).map(|(at, _)| *at).collect()
+    }
+
+    fn all(&self, kind: VerdictKind) -> usize {
+        self.log.iter().filter(|(_, v)| v.kind == kind).count()
+    }
+}
+
+/// 5 / 8 / 20 s, asking.
+fn asking() -> Policy {
+    Policy::game().with_role(Role::Ask)
+}
+
+#[test]
+fn l01_only_receiving_proves_life() {
+    let (mut host, game) = Host::with(asking());
+    for peer in 0..3 {
+        host.add(peer, game);
+    }
+    // Peer 0 says nothing, though we write to it; peer 1 sends a byte, peer 2 a beat, each second.
+    for second in 1..=60 {
+        host.run(second * 1_000);
+        host.heard(1);
+        let _ = host.monitor.beat(2, Beat::Ask, Millis(second * 1_000));
+        host.monitor.limit(0, Millis(second * 1_000 + 500));
+    }
+    assert_eq!(host.times(0, VerdictKind::Dead)[0], 20_000);
+    assert!(host.times(1, VerdictKind::Dead).is_empty() && host.times(2, VerdictKind::Dead).is_empty());
+    assert!(host.times(1, VerdictKind::Suspect).is_empty() && host.times(2, VerdictKind::Suspect).is_empty());
+}
+
+#[test]
+fn l02_traffic_replaces_beats() {
+    let (mut host, game) = Host::with(asking());
+    host.add(0, game);
+    for step in 1..=100 {
+        host.run(step * 2_000);
+        host.heard(0);
+    }
+    assert_eq!(host.all(VerdictKind::Ask), 0);
+    host.run(206_000);
+    assert_eq!(host.all(VerdictKind::Ask), 1);
+}
+
+#[test]
+fn l02_rtt_every_asks_on_busy_links_too() {
+    let (mut host, game) = Host::with(asking().with_rtt_every(1_000));
+    host.add(0, game);
+    for step in 1..=600 {
+        host.run_with(step * 100, |monitor, now, v| {
+            if v.kind == VerdictKind::Ask {
+                let _ = monitor.beat(v.peer, Beat::Answer, now + 30);
+            }
+        });
+        host.heard(0);
+    }
+    assert!((60..=68).contains(&host.all(VerdictKind::Ask)), "{}", host.all(VerdictKind::Ask));
+    assert_eq!(host.monitor.state(0).unwrap().rtt_ms, Some(30));
+}
+
+#[test]
+fn l03_traffic_never_touches_the_wheel() {
+    let (mut host, game) = Host::with(Policy::game());
+    for peer in 0..100 {
+        host.add(peer, game);
+    }
+    for step in 1..=6_000 {
+        host.run(step * 10);
+        (0..100).for_each(|peer| host.heard(peer));
+    }
+    let counters = host.monitor.counters();
+    assert_eq!(counters.relinks, 0);
+    // 60 s of a limit of 8 s, and at most 3 moves down the wheel each time.
+    assert!(counters.visits < 100 * 8 * 4, "{}", counters.visits);
+    const { assert!(PEER_BYTES <= 24) };
+}
+
+#[test]
+fn l03_only_a_nearer_limit_relinks() {
+    let (mut host, game) = Host::with(Policy::game());
+    host.add(0, game);
+    host.monitor.limit(0, Millis(9_000));
+    assert_eq!(host.monitor.counters().relinks, 0);
+    host.monitor.limit(0, Millis(3_000));
+    assert_eq!(host.monitor.counters().relinks, 1);
+    host.monitor.limit(0, Millis(4_000));
+    assert_eq!(host.monitor.counters().relinks, 1);
+    host.run(7_000);
+    assert_eq!(host.times(0, VerdictKind::Limit), [3_000]);
+    host.monitor.limit(0, Millis(7_002));
+    host.run(7_500);
+    assert_eq!(host.times(0, VerdictKind::Limit), [3_000, 7_004]);
+}
+
+#[test]
+fn l04_never_early_and_late_by_a_tick_at_most() {
+    let (mut host, lan) = Host::with(Policy::lan());
+    for peer in 0..2_000 {
+        host.run(u64::from(peer) * 7);
+        host.add(peer, lan);
+        host.monitor.heard(peer, Millis(host.now + u64::from(peer) % 5));
+    }
+    host.run(40_000);
+    for peer in 0..2_000 {
+        let due = u64::from(peer) * 7 + u64::from(peer) % 5 + 8_000;
+        let died = host.times(peer, VerdictKind::Dead)[0];
+        assert!((due..due + TICK_MS).contains(&died), "peer {peer} died at {died}, due {due}");
+    }
+    assert!(host.log.iter().all(|(_, v)| u64::from(v.overshoot_ms) < TICK_MS || v.silence_ms > 9_000));
+}
+
+#[test]
+fn l04_a_deadline_is_rounded_up_once_and_nobody_spins_for_it() {
+    let (mut host, lan) = Host::with(Policy::lan());
+    host.run(1);
+    host.add(0, lan);
+    host.run(8_004);
+    assert_eq!((host.times(0, VerdictKind::Suspect)[0], host.times(0, VerdictKind::Dead)[0]), (4_004, 8_004));
+    // Two verdicts, and at most three moves down the wheel before each.
+    assert!(host.monitor.counters().visits <= 8, "{}", host.monitor.counters().visits);
+}
+
+#[test]
+fn l05_a_stall_kills_nobody() {
+    for stall_ms in [150, 6_000, 60_000, 3_600_000, 30 * 24 * 3_600_000] {
+        let (mut host, game) = Host::with(Policy::game().with_role(Role::Both));
+        for peer in 0..100 {
+            host.add(peer, game);
+        }
+        let answer = |monitor: &mut Monitor, now: Millis, v: Verdict| {
+            if v.kind == VerdictKind::Ask {
+                let _ = monitor.beat(v.peer, Beat::Answer, now);
+            }
+        };
+        host.run_with(61_234, answer);
+        host.stop(61_234, stall_ms);
+        assert_eq!(host.monitor.woke(host.at()).unwrap().ms, stall_ms);
+        host.run_with(host.now + 100_000, answer);
+        assert_eq!(host.all(VerdictKind::Dead) + host.all(VerdictKind::Suspect), 0, "stall of {stall_ms} ms");
+        assert_eq!(host.all(VerdictKind::Stalled), 1);
+        let stalls = host.monitor.stalls();
+        assert_eq!((stalls.count, stalls.ms, stalls.longest_ms), (1, stall_ms, stall_ms));
+    }
+}
+
+#[test]
+fn l05_all_of_a_stall_counts_for_nobody_and_the_dead_are_still_found() {
+    let (mut host, game) = Host::with(Policy::game());
+    host.add(0, game);
+    host.run(15_000);
+    host.stop(20_000, 6_000);
+    host.run(26_000);
+    // Promised for the moment of the death: nothing was left without the stall, so nothing is left with it.
+    assert_eq!(host.times(0, VerdictKind::Dead), [26_000]);
+    assert_eq!(host.log.last().unwrap().1.silence_ms, 20_000);
+    assert_eq!(host.log.last().unwrap().1.overshoot_ms, 0);
+
+    let (mut host, game) = Host::with(Policy::game());
+    host.add(0, game);
+    host.run(10_000);
+    host.monitor.promise(Some(Millis(11_000)));
+    host.now = 3_611_000;
+    assert_eq!(host.monitor.woke(host.at()).unwrap().ms, 3_600_000);
+    host.run(3_619_999);
+    assert_eq!(host.all(VerdictKind::Dead), 0);
+    host.run(3_620_000);
+    assert_eq!(host.times(0, VerdictKind::Dead), [3_620_000]);
+}
+
+#[test]
+fn l05_lateness_within_the_granularity_is_jitter_and_counts() {
+    let (mut host, game) = Host::with(Policy::game());
+    host.add(0, game);
+    host.run(8_000);
+    host.stop(20_000, 100);
+    assert_eq!(host.monitor.woke(host.at()), None);
+    host.run(host.now);
+    assert_eq!(host.times(0, VerdictKind::Dead), [20_100]);
+    assert_eq!(host.log.last().unwrap().1.overshoot_ms, 100);
+}
+
+#[test]
+fn l05_a_promise_is_judged_once() {
+    let (mut host, game) = Host::with(Policy::game());
+    host.add(0, game);
+    host.monitor.promise(Some(Millis(1_000)));
+    assert!(host.monitor.woke(Millis(2_000)).is_some());
+    assert!(host.monitor.woke(Millis(4_000)).is_none());
+    host.now = 4_000;
+    host.run(4_000);
+    assert_eq!(host.monitor.stalls().ms, 1_000);
+}
+
+#[test]
+fn l05_who_only_answers_is_asked_anew_after_a_stall() {
+    let (mut host, game) = Host::with(asking());
+    for peer in 0..50 {
+        host.add(peer, game);
+    }
+    host.run(5_900);
+    let before = host.all(VerdictKind::Ask);
+    assert_eq!(before, 50);
+    // All past their interval, and their answers went into the void.
+    host.stop(5_900, 60_000);
+    let woken = host.now;
+    let asked_anew = |monitor: &mut Monitor, now: Millis, v: Verdict| {
+        if v.kind == VerdictKind::Ask {
+            let _ = monitor.beat(v.peer, Beat::Answer, now + 1);
+        }
+    };
+    host.run_with(woken, asked_anew);
+    assert_eq!(host.all(VerdictKind::Ask) - before, 50);
+    host.run_with(woken + 100_000, asked_anew);
+    assert_eq!(host.all(VerdictKind::Dead), 0);
+}
+
+#[test]
+fn l05_who_was_heard_after_the_stall_is_not_asked_anew() {
+    let (mut host, game) = Host::with(asking());
+    host.add(0, game);
+    host.run(7_000);
+    host.stop(7_000, 60_000);
+    host.monitor.woke(host.at());
+    host.heard(0);
+    let before = host.all(VerdictKind::Ask);
+    host.run(host.now);
+    assert_eq!(host.all(VerdictKind::Ask), before);
+}
+
+#[test]
+fn l05_a_host_that_reads_before_it_says_that_it_woke_gains_and_loses_nothing() {
+    let (mut host, game) = Host::with(Policy::game());
+    for peer in 0..3 {
+        host.add(peer, game);
+    }
+    host.run(1_000);
+    host.heard(1);
+    host.run(2_000);
+    host.monitor.promise(Some(Millis(2_000)));
+    host.now = 62_000;
+    // Heard with the old reckoning (peer 1: a short silence on the quick path is impossible after a minute), then advance.
+    host.heard(1);
+    host.run(62_000);
+    assert_eq!(host.monitor.stalls().ms, 60_000);
+    assert_eq!(host.monitor.silence_ms(1, host.at()), Some(0));
+    assert_eq!(host.monitor.silence_ms(2, host.at()), Some(2_000));
+    // The stall is not in the advice either.
+    assert!(host.monitor.advisor().longest_ms() <= 2_000);
+    host.run(200_000);
+    assert_eq!(host.times(1, VerdictKind::Dead)[0], 82_000);
+    assert_eq!(host.times(2, VerdictKind::Dead)[0], 80_000);
+}
+
+#[test]
+fn l05_a_byte_stamped_before_the_stall_was_found_is_not_in_the_future() {
+    let mut host = Host::new(MonitorConfig::default());
+    let id = host.monitor.define(Policy::game()).unwrap();
+    host.add(0, id);
+    host.run(100);
+    host.heard(0);
+    host.monitor.promise(Some(Millis(100)));
+    host.now = 2_000;
+    host.heard(0); // 1.9 s after the last: below half an interval, so nobody looked twice
+    host.run(2_000);
+    assert_eq!(host.monitor.stalls().ms, 1_900);
+    host.run(60_000);
+    assert_eq!(host.times(0, VerdictKind::Dead)[0], 22_000);
+}
+
+#[test]
+fn l05_a_host_that_calls_once_a_second_finds_the_dead_within_a_second() {
+    for offset in [0, 1, 500, 998] {
+        let config = MonitorConfig { granularity_ms: 1_000, ..MonitorConfig::default() };
+        let mut monitor = Monitor::new(config, Millis(offset));
+        let lan = monitor.define(Policy::lan()).unwrap();
+        (0..500).for_each(|peer| monitor.add(peer, lan, Millis(offset + u64::from(peer))));
+        let (mut verdicts, mut now) = (Vec::new(), offset);
+        let mut dead = 0;
+        while dead < 500 {
+            now += 1_000;
+            assert!(now < 60_000);
+            monitor.advance(Millis(now), &mut verdicts);
+            for v in verdicts.drain(..).filter(|v| v.kind == VerdictKind::Dead) {
+                assert!(u64::from(v.overshoot_ms) <= 1_000 + TICK_MS);
+                assert!(now <= offset + u64::from(v.peer) + 8_000 + 1_000 + TICK_MS);
+                monitor.remove(v.peer);
+                dead += 1;
+            }
+            monitor.wait_ms(Millis(now));
+        }
+        assert_eq!(monitor.stalls().count, 0);
+        assert_eq!(monitor.wait_ms(Millis(now)), None);
+    }
+}
+
+#[test]
+fn l05_a_busy_process_still_finds_the_dead() {
+    // Every turn comes 200 ms late: everything but what was promised counts for nobody, yet time passes.
+    let (mut host, game) = Host::with(asking());
+    host.add(0, game);
+    for _ in 0..5_000 {
+        let promise = host.now + 50;
+        host.monitor.promise(Some(Millis(promise)));
+        host.now = promise + 200;
+        let mut verdicts = Vec::new();
+        host.monitor.advance(host.at(), &mut verdicts);
+        if verdicts.iter().any(|v| v.kind == VerdictKind::Dead) {
+            assert!((99_000..=101_000).contains(&host.now), "{}", host.now);
+            return;
+        }
+    }
+    panic!("the dead was never found");
+}
+
+#[test]
+fn l06_a_death_is_a_proposal() {
+    let (mut host, game) = Host::with(asking());
+    host.add(0, game);
+    host.run(34_000);
+    // Neither removed nor heard: proposed again after another interval, and not asked meanwhile.
+    assert_eq!(host.times(0, VerdictKind::Dead), [20_000, 25_000, 30_000]);
+    assert!(host.times(0, VerdictKind::Ask).iter().all(|at| *at < 20_000));
+    assert!(host.monitor.state(0).unwrap().dead);
+    // A byte takes it back.
+    host.heard(0);
+    assert!(!host.monitor.state(0).unwrap().dead);
+    host.run(53_999);
+    assert_eq!(host.times(0, VerdictKind::Revived), [34_000]);
+    assert_eq!(host.times(0, VerdictKind::Dead).len(), 3);
+    host.run_with(54_000, |monitor, _, v| {
+        if v.kind == VerdictKind::Dead {
+            monitor.remove(v.peer);
+        }
+    });
+    assert_eq!(host.times(0, VerdictKind::Dead)[3], 54_000);
+    assert!(host.monitor.is_empty() && host.monitor.deadline().is_none());
+}
+
+#[test]
+fn l07_asks_never_in_step() {
+    let (mut host, game) = Host::with(asking());
+    for peer in 0..1_000 {
+        host.add(peer, game);
+    }
+    let mut in_a_tick = std::collections::HashMap::new();
+    host.run_with(300_000, |monitor, now, v| {
+        assert_eq!(v.kind, VerdictKind::Ask);
+        *in_a_tick.entry(now.0).or_insert(0) += 1;
+        let _ = monitor.beat(v.peer, Beat::Answer, now);
+    });
+    for peer in 0..1_000 {
+        let asks = host.times(peer, VerdictKind::Ask);
+        assert!((2_500..=5_000).contains(&asks[0]), "first after {}", asks[0]);
+        for pair in asks.windows(2) {
+            assert!((4_500..=5_000).contains(&(pair[1] - pair[0])), "{pair:?}");
+        }
+    }
+    // A thousand peers added at once: the first asks lie in 625 ticks, later ones in all 1,250.
+    assert!(*in_a_tick.values().max().unwrap() <= 16, "{}", in_a_tick.values().max().unwrap());
+    let first: std::collections::HashSet<_> = (0..1_000).map(|peer| host.times(peer, VerdictKind::Ask)[0]).collect();
+    assert!(first.len() > 400);
+}
+
+#[test]
+fn l07_the_same_seed_asks_at_the_same_times() {
+    let run = |seed| {
+        let mut host = Host::new(MonitorConfig { seed, ..MonitorConfig::default() });
+        let game = host.monitor.define(asking()).unwrap();
+        (0..20).for_each(|peer| host.add(peer, game));
+        host.run(19_000);
+        host.log
+    };
+    assert_eq!(run(1), run(1));
+    assert_ne!(run(1), run(2));
+}
+
+#[test]
+fn l08_a_mass_death_is_bounded_per_turn() {
+    let (mut host, lan) = Host::with(Policy::lan());
+    let n = 100_000;
+    (0..n).for_each(|peer| host.add(peer, lan));
+    host.monitor.promise(Some(Millis(8_000)));
+    let (mut verdicts, mut dead, mut calls) = (Vec::new(), 0, 0);
+    loop {
+        let more = host.monitor.advance(Millis(8_000), &mut verdicts);
+        calls += 1;
+        assert!(verdicts.len() <= 4_096);
+        assert_eq!(more, host.monitor.deadline() == Some(Millis(8_000)));
+        for v in verdicts.drain(..).filter(|v| v.kind == VerdictKind::Dead) {
+            host.monitor.remove(v.peer);
+            dead += 1;
+        }
+        if !more {
+            break;
+        }
+    }
+    assert_eq!(dead, n);
+    assert!(calls >= 2 * n as usize / 4_096);
+}
+
+#[test]
+fn l08_visits_are_bounded_too() {
+    let config = MonitorConfig { verdicts_per_turn: 16, ..MonitorConfig::default() };
+    let mut host = Host::new(config);
+    let lan = host.monitor.define(Policy::lan()).unwrap();
+    (0..10_000).for_each(|peer| host.add(peer, lan));
+    (0..10_000).for_each(|peer| host.monitor.heard(peer, Millis(3_900)));
+    let (mut verdicts, mut before) = (Vec::new(), 0);
+    while host.monitor.advance(Millis(4_000), &mut verdicts) {
+        let visits = host.monitor.counters().visits;
+        assert!(visits - before <= 64);
+        before = visits;
+    }
+    assert!(verdicts.is_empty());
+}
+
+#[test]
+fn l10_a_limit_of_the_host_comes_back_in_time() {
+    let (mut host, id) = Host::with(Policy::none());
+    host.add(0, id);
+    host.monitor.limit(0, Millis(10_001));
+    host.run(10_000);
+    assert_eq!(host.all(VerdictKind::Limit), 0);
+    host.run(10_004);
+    assert_eq!(host.times(0, VerdictKind::Limit), [10_004]);
+    host.run(100_000);
+    assert_eq!(host.all(VerdictKind::Limit), 1);
+}
+
+#[test]
+fn l10_a_paused_peer_is_neither_asked_nor_judged() {
+    let (mut host, game) = Host::with(asking());
+    host.add(0, game);
+    host.run(6_000);
+    let asks = host.all(VerdictKind::Ask);
+    host.monitor.pause(0, Millis(6_000));
+    assert!(host.monitor.state(0).unwrap().paused);
+    host.run(500_000);
+    assert_eq!(host.log.len(), asks);
+    host.monitor.resume(0, Millis(500_000));
+    host.run(500_000);
+    assert_eq!(host.all(VerdictKind::Ask), asks + 1, "asked anew");
+    assert_eq!(host.monitor.silence_ms(0, host.at()), Some(6_000));
+    host.run(518_000);
+    assert_eq!(host.times(0, VerdictKind::Dead), [514_000]);
+}
+
+#[test]
+fn l12_profiles_from_practice() {
+    for (name, times) in [
+        ("lan", (2_000, 4_000, 8_000)),
+        ("game", (5_000, 8_000, 20_000)),
+        ("im", (10_000, 15_000, 35_000)),
+        ("web", (25_000, 40_000, 60_000)),
+        ("mobile", (180_000, 240_000, 400_000)),
+    ] {
+        let policy = Policy::profile(name).unwrap();
+        assert_eq!((policy.interval_ms, policy.suspect_ms, policy.timeout_ms), times);
+        policy.check().unwrap();
+        assert_eq!(policy.role, Role::Answer, "L13");
+    }
+    assert_eq!(Policy::default(), Policy::im());
+    assert!(!Policy::none().judges() && Policy::none().role == Role::Watch);
+}
+
+#[test]
+fn l13_nothing_is_sent_that_was_not_agreed() {
+    for role in [Role::Watch, Role::Answer] {
+        let (mut host, id) = Host::with(Policy::game().with_role(role).with_rtt_every(1_000));
+        host.add(0, id);
+        host.run(19_999);
+        assert_eq!(host.all(VerdictKind::Ask), 0);
+        let owed = if role == Role::Watch { Owed::Nothing } else { Owed::Answer };
+        assert_eq!(host.monitor.beat(0, Beat::Ask, host.at()), owed);
+        assert_eq!(host.monitor.beat(0, Beat::Either, host.at()), owed);
+        assert_eq!(host.monitor.beat(0, Beat::Answer, host.at()), Owed::Nothing);
+    }
+    let (mut host, id) = Host::with(asking());
+    host.add(0, id);
+    assert_eq!(host.monitor.beat(0, Beat::Ask, host.at()), Owed::Nothing, "ask asks and never answers");
+}
+
+#[test]
+fn l13_after_first_frame_waits_for_the_first_frame() {
+    let (mut host, id) = Host::with(asking().with_after_first_frame(true).with_rtt_every(500));
+    host.add(0, id);
+    for step in 1..=100 {
+        host.run(step * 100);
+        host.heard(0);
+    }
+    host.run(17_000);
+    assert_eq!(host.all(VerdictKind::Ask), 0);
+    host.monitor.first_frame(0, Millis(17_000));
+    host.run(17_000);
+    assert_eq!(host.all(VerdictKind::Ask), 1);
+}
+
+#[test]
+fn l14_asks_are_reduced_only_by_answers() {
+    let (mut host, id) = Host::with(Policy::game().with_role(Role::Both));
+    host.add(0, id);
+    host.run(15_000);
+    let asks = host.all(VerdictKind::Ask) as u32;
+    assert!(asks >= 3);
+    let unanswered = |host: &Host| host.monitor.state(0).unwrap().unanswered;
+    host.heard(0);
+    assert_eq!(unanswered(&host), asks, "data is no answer");
+    assert_eq!(host.monitor.beat(0, Beat::Ask, host.at()), Owed::Answer);
+    assert_eq!(unanswered(&host), asks, "an ask is no answer");
+    for left in (0..asks).rev() {
+        assert_eq!(host.monitor.beat(0, Beat::Either, host.at()), Owed::Nothing);
+        assert_eq!(unanswered(&host), left);
+    }
+    assert_eq!(host.monitor.beat(0, Beat::Either, host.at()), Owed::Answer, "nobody asked, so it is an ask");
+    assert_eq!(host.monitor.counters().answers, u64::from(asks));
+}
+
+#[test]
+fn l14_two_hosts_with_the_same_bytes_do_not_play_ping_pong() {
+    // Both ask and answer, ask and answer look the same, the line takes 20 ms, data flows.
+    let mut hosts = [1, 2].map(|seed| {
+        let mut monitor = Monitor::new(MonitorConfig { seed, ..MonitorConfig::default() }, Millis(0));
+        let id = monitor.define(Policy::lan().with_role(Role::Both)).unwrap();
+        monitor.add(0, id, Millis(0));
+        monitor
+    });
+    let mut line: Vec<(u64, usize, bool)> = Vec::new();
+    let mut beats = 0;
+    for now in 0..60_000 {
+        let (due, later): (Vec<_>, Vec<_>) = line.into_iter().partition(|(at, ..)| *at <= now);
+        line = later;
+        if now % 1_700 == 0 {
+            line.push((now + 20, 0, false));
+        }
+        for (_, to, is_beat) in due {
+            if !is_beat {
+                hosts[to].heard(0, Millis(now));
+            } else if hosts[to].beat(0, Beat::Either, Millis(now)) == Owed::Answer {
+                line.push((now + 20, 1 - to, true));
+                beats += 1;
+            }
+        }
+        for (from, host) in hosts.iter_mut().enumerate() {
+            let mut verdicts = Vec::new();
+            host.advance(Millis(now), &mut verdicts);
+            for v in verdicts {
+                assert_eq!(v.kind, VerdictKind::Ask);
+                line.push((now + 20, 1 - from, true));
+                beats += 1;
+            }
+        }
+    }
+    assert!(beats < 130, "{beats} beats in a minute");
+}
+
+#[test]
+fn l14_a_round_trip_is_measured_with_one_ask_outstanding() {
+    let (mut host, id) = Host::with(asking());
+    host.add(0, id);
+    host.run(5_000);
+    let asked = host.times(0, VerdictKind::Ask)[0];
+    let _ = host.monitor.beat(0, Beat::Answer, Millis(asked + 42));
+    assert_eq!(host.monitor.state(0).unwrap().rtt_ms, Some(42));
+    // Two outstanding: nobody knows which one the answer is for.
+    host.run(16_000);
+    assert!(host.monitor.state(0).unwrap().unanswered >= 2);
+    let _ = host.monitor.beat(0, Beat::Answer, host.at());
+    assert_eq!(host.monitor.state(0).unwrap().rtt_ms, Some(42));
+}
+
+#[test]
+fn l15_silences_that_ended_are_remembered() {
+    let (mut host, game) = Host::with(Policy::game());
+    host.add(0, game);
+    for silence in [1_000, 2_000, 3_000, 7_000, 15_000, 19_000] {
+        host.run(host.now + silence);
+        host.heard(0);
+    }
+    host.run(host.now + 60_000); // this one does not end
+    let advisor = host.monitor.advisor();
+    assert_eq!(advisor.count(), 4, "below half an interval it is traffic");
+    assert_eq!(advisor.longest_ms(), 19_000);
+}
+
+#[test]
+fn suspect_comes_once_and_revived_follows() {
+    let (mut host, game) = Host::with(Policy::game());
+    host.add(0, game);
+    host.run(12_345);
+    assert_eq!(host.times(0, VerdictKind::Suspect), [8_000]);
+    assert!(host.monitor.state(0).unwrap().suspect);
+    host.heard(0);
+    assert_eq!(host.monitor.deadline(), Some(Millis(12_345)));
+    host.run(13_000);
+    let revived = host.log.last().unwrap().1;
+    assert_eq!((revived.kind, revived.silence_ms), (VerdictKind::Revived, 12_345));
+    assert!(!host.monitor.state(0).unwrap().suspect);
+}
+
+#[test]
+fn revived_never_reaches_the_next_tenant_of_a_number() {
+    let (mut host, game) = Host::with(Policy::game());
+    host.add(0, game);
+    host.run(9_000);
+    host.heard(0);
+    host.monitor.remove(0);
+    host.add(0, game);
+    host.run(10_000);
+    assert_eq!(host.all(VerdictKind::Revived), 0);
+}
+
+#[test]
+fn a_policy_redefined_changes_live_peers() {
+    let (mut host, id) = Host::with(Policy::mobile());
+    let other = host.monitor.define(Policy::mobile()).unwrap();
+    host.add(0, id);
+    host.add(1, other);
+    host.run(5_000);
+    host.monitor.redefine(id, Policy::lan(), host.at()).unwrap();
+    host.run(9_000);
+    assert_eq!(host.times(0, VerdictKind::Suspect), [5_000]);
+    assert_eq!(host.times(0, VerdictKind::Dead), [8_000]);
+    assert!(host.times(1, VerdictKind::Suspect).is_empty());
+    // Back again: it is no suspect by the old policy.
+    host.monitor.redefine(id, Policy::mobile(), host.at()).unwrap();
+    host.run(300_000);
+    assert_eq!(host.times(0, VerdictKind::Revived), [9_000]);
+    assert_eq!(host.times(0, VerdictKind::Suspect), [5_000, 240_000]);
+    assert!(host.monitor.redefine(id, Policy::lan().with_suspect(1), host.at()).is_err());
+}
+
+#[test]
+fn a_peer_can_follow_another_policy() {
+    let (mut host, lan) = Host::with(Policy::lan());
+    let none = host.monitor.define(Policy::none()).unwrap();
+    host.add(0, lan);
+    host.add(1, none);
+    host.run(5_000);
+    host.monitor.set_policy(0, none, host.at());
+    host.monitor.set_policy(1, lan, host.at());
+    host.run(10_000);
+    assert_eq!(host.times(0, VerdictKind::Revived), [5_000]);
+    assert!(host.times(0, VerdictKind::Dead).is_empty());
+    assert_eq!(host.times(1, VerdictKind::Dead)[0], 8_000);
+}
+
+#[test]
+fn a_grace_counts_no_silence_until_it_ends() {
+    let (mut host, lan) = Host::with(Policy::lan().with_role(Role::Ask));
+    host.add(0, lan);
+    host.run(1_000);
+    host.monitor.grace(0, Millis(60_000));
+    host.run(30_000);
+    host.heard(0); // heard within the grace: the grace stays
+    host.run(60_000);
+    assert!(host.log.is_empty());
+    host.run(68_000);
+    assert_eq!(host.times(0, VerdictKind::Dead), [68_000]);
+    assert!(host.times(0, VerdictKind::Ask)[0] > 60_900);
+}
+
+#[test]
+fn a_stall_leaves_a_grace_its_time_and_no_more() {
+    let (mut host, lan) = Host::with(Policy::lan());
+    host.add(0, lan);
+    host.monitor.grace(0, Millis(10_000));
+    host.run(5_000);
+    host.monitor.promise(Some(Millis(5_000)));
+    host.now = 3_605_000;
+    host.heard(0);
+    host.run(3_700_000);
+    assert_eq!(host.times(0, VerdictKind::Dead)[0], 3_618_000);
+}
+
+#[test]
+fn unjudged_peers_live_for_ever() {
+    let (mut host, none) = Host::with(Policy::none());
+    host.add(0, none);
+    host.run(400 * 24 * 3_600_000);
+    assert!(host.log.is_empty());
+    // Two looks a day at most, each with its way down the wheel.
+    assert!(host.monitor.counters().visits < 400 * 2 * 4);
+    assert_eq!(host.monitor.state(0).unwrap().silence_ms / (24 * 3_600_000), 14);
+}
+
+#[test]
+fn thirty_two_bits_of_milliseconds_may_wrap() {
+    let start = u64::from(u32::MAX) - 10_000;
+    let mut monitor = Monitor::new(MonitorConfig::default(), Millis(start));
+    let id = monitor.define(asking()).unwrap();
+    (0..3).for_each(|peer| monitor.add(peer, id, Millis(start)));
+    let mut log = Vec::new();
+    for now in start..start + 60_000 {
+        let mut verdicts = Vec::new();
+        if now % 3_000 == 0 && now < start + 15_000 {
+            monitor.heard(1, Millis(now));
+        }
+        if now % 1_000 == 0 {
+            monitor.heard(2, Millis(now));
+        }
+        monitor.advance(Millis(now), &mut verdicts);
+        for v in verdicts.into_iter().filter(|v| v.kind == VerdictKind::Dead) {
+            log.push((v.peer, now - start));
+            monitor.remove(v.peer);
+        }
+    }
+    let last = (start..start + 15_000).rfind(|now| now % 3_000 == 0).unwrap() - start;
+    assert_eq!(log.len(), 2);
+    assert!(log[0].0 == 0 && (20_000..20_004).contains(&log[0].1), "{log:?}");
+    assert!(log[1].0 == 1 && (last + 20_000..last + 20_004).contains(&log[1].1), "{log:?}");
+}
+
+#[test]
+fn a_timeout_of_seven_days_is_kept_to_the_tick() {
+    const DAY: u64 = 24 * 3_600_000;
+    let policy = Policy::im().with_interval(DAY as u32).with_suspect(2 * DAY as u32);
+    let (mut host, id) = Host::with(Policy { timeout_ms: 7 * DAY as u32, ..policy });
+    host.run(45 * DAY + 1);
+    host.add(0, id);
+    host.run(60 * DAY);
+    assert_eq!(host.times(0, VerdictKind::Suspect), [47 * DAY + 4]);
+    assert_eq!(host.times(0, VerdictKind::Dead)[0], 52 * DAY + 4);
+}
+
+#[test]
+fn mass_silence_is_held_and_forgiven() {
+    let guard = MassSilence { percent: 50, window_ms: 2_000, hold_ms: 30_000, min_peers: 50 };
+    let mut host = Host::new(MonitorConfig { mass_silence: Some(guard), ..MonitorConfig::default() });
+    let game = host.monitor.define(asking()).unwrap();
+    (0..1_000).for_each(|peer| host.add(peer, game));
+    // Everybody is heard for 10 s, then our uplink fails for 25 s.
+    for step in 0..=10 {
+        host.run(step * 1_000);
+        (0..1_000).for_each(|peer| host.monitor.heard(peer, Millis(step * 1_000 + u64::from(peer))));
+    }
+    host.run(35_000);
+    let told = host.all(VerdictKind::Suspect);
+    assert_eq!(told, 500, "the hold begins with the first beyond half");
+    assert_eq!(host.all(VerdictKind::Dead), 0);
+    let mass: Vec<_> = host.log.iter().filter(|(_, v)| v.peer == Verdict::NOBODY).collect();
+    assert_eq!(mass.len(), 1);
+    assert_eq!(mass[0].1.kind, VerdictKind::MassSilence { silent: 501, of: 1_000 });
+    // It comes back for most; the hold ends, and those told of a suspect are told that it revived.
+    (0..900).for_each(|peer| host.heard(peer));
+    host.run(35_000);
+    assert_eq!(host.all(VerdictKind::Revived), 500);
+    host.run_with(100_000, |monitor, now, v| match v.kind {
+        VerdictKind::Ask if v.peer < 900 => drop(monitor.beat(v.peer, Beat::Answer, now)),
+        VerdictKind::Dead => monitor.remove(v.peer),
+        _ => (),
+    });
+    // The hundred who stay silent die, with min(timeout - interval, what was left + the hold) before them.
+    assert_eq!(host.all(VerdictKind::Dead), 100);
+    assert_eq!(host.monitor.len(), 900);
+    assert!(host.log.iter().filter(|(_, v)| v.kind == VerdictKind::Dead).all(|(at, v)| v.peer >= 900 && *at > 44_000));
+}
+
+#[test]
+fn a_mass_silence_that_does_not_end_ends_in_deaths() {
+    let guard = MassSilence { percent: 30, window_ms: 5_000, hold_ms: 30_000, min_peers: 10 };
+    let mut host = Host::new(MonitorConfig { mass_silence: Some(guard), ..MonitorConfig::default() });
+    let game = host.monitor.define(Policy::game()).unwrap();
+    (0..100).for_each(|peer| host.add(peer, game));
+    host.run_with(120_000, |monitor, _, v| {
+        if v.kind == VerdictKind::Dead {
+            monitor.remove(v.peer);
+        }
+    });
+    assert_eq!(host.all(VerdictKind::Dead), 100);
+    let first = host.log.iter().find(|(_, v)| v.kind == VerdictKind::Dead).unwrap().0;
+    assert!((38_000 + 10_000..=38_000 + 15_004).contains(&first), "{first}");
+    assert_eq!(host.monitor.counters().mass_silences, 1);
+}
+
+#[test]
+fn numbers_that_are_not_watched_do_nothing() {
+    let (mut host, game) = Host::with(Policy::game());
+    host.add(5, game);
+    for peer in [0, 4, 6, 1 << 24, u32::MAX] {
+        host.heard(peer);
+        host.monitor.remove(peer);
+        host.monitor.first_frame(peer, host.at());
+        host.monitor.limit(peer, host.at());
+        host.monitor.grace(peer, Millis(99));
+        host.monitor.pause(peer, host.at());
+        host.monitor.resume(peer, host.at());
+        host.monitor.set_policy(peer, game, host.at());
+        assert_eq!(host.monitor.beat(peer, Beat::Ask, host.at()), Owed::Nothing);
+        assert_eq!(host.monitor.state(peer), None);
+    }
+    host.run(20_000);
+    assert_eq!(host.monitor.len(), 1);
+    assert_eq!(host.log.len(), 2);
+}
+
+#[test]
+fn advance_twice_is_advance_once_and_time_never_goes_back() {
+    let (mut host, game) = Host::with(asking());
+    (0..50).for_each(|peer| host.add(peer, game));
+    host.run(9_000);
+    let length = host.log.len();
+    let mut verdicts = Vec::new();
+    host.monitor.advance(Millis(9_000), &mut verdicts);
+    host.monitor.advance(Millis(3_000), &mut verdicts);
+    assert!(verdicts.is_empty());
+    host.run(9_000);
+    assert_eq!(host.log.len(), length);
+}
