@@ -28,6 +28,7 @@ def send(sockets, data):
 
 def receive_beats(sockets, seconds):
     wanted = {held: 4 for held in sockets}
+    received = 0
     until = time.monotonic() + seconds
     while wanted and time.monotonic() < until:
         for held, left in list(wanted.items()):
@@ -37,16 +38,12 @@ def receive_beats(sockets, seconds):
                 continue
             except OSError:
                 got = b""
-            if got == b"":
-                wanted[held] = -1
-            elif len(got) == left:
+            wanted[held] -= len(got)
+            received += wanted[held] == 0
+            if got == b"" or wanted[held] == 0:
                 del wanted[held]
-            else:
-                wanted[held] = left - len(got)
-        if all(left < 0 for left in wanted.values()):
-            break
         time.sleep(0.005)
-    return len(sockets) - len(wanted)
+    return received
 
 
 def ended(sockets):
