@@ -158,7 +158,6 @@ fn ten_thousand_frames_without_their_last_byte_stay_under_the_cap() {
     holder.send(&BEAT);
     assert_eq!(holder.receive_beats(Duration::from_secs(10)), PEERS);
     let idle_kib = kernel::resident_kib(server.pid());
-    // The first of two rounds fills the memory; the second shows that none was lost.
     let unfinished = [&(64 * KIB as u32).to_be_bytes()[..], &vec![1; 64 * KIB - 1]].concat();
     holder.send(&unfinished);
     let over = || server.log.events("closed").len();

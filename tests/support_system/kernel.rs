@@ -35,6 +35,11 @@ pub(crate) fn peak_resident_kib(pid: u32) -> u64 {
     status(pid, "VmHWM:")
 }
 
+/// Who traces a process; 0: nobody.
+pub(crate) fn tracer(pid: u32) -> u64 {
+    status(pid, "TracerPid:")
+}
+
 fn status(pid: u32, name: &str) -> u64 {
     let text = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
     let line = text.lines().find_map(|line| line.strip_prefix(name));

@@ -167,7 +167,8 @@ impl Drop for Server {
     }
 }
 
-fn serve_command(arguments: &[&str]) -> Command {
+/// `heartline serve --log json` with these arguments.
+pub(crate) fn serve_command(arguments: &[&str]) -> Command {
     let binary = std::env::var("HEARTLINE_BIN").unwrap_or_else(|_| env!("CARGO_BIN_EXE_heartline").to_owned());
     let mut command = Command::new(binary);
     command.args(["serve", "--log", "json"]);
