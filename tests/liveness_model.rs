@@ -20,6 +20,15 @@ struct Known {
     outstanding: u32,
     /// Suspect no more, but not told yet.
     revived: bool,
+    /// When the last byte really came, or it was added; `None` once it was paused, followed another policy or was dead.
+    last_byte: Option<u64>,
+}
+
+impl Known {
+    /// How long its silence is; while it is paused, how long it was then.
+    fn silence(&self, now: u64) -> u64 {
+        self.paused.unwrap_or(now).saturating_sub(self.heard)
+    }
 }
 
 struct Pair {
@@ -29,8 +38,11 @@ struct Pair {
     /// Monotonic time, and how much of it was away.
     clock: u64,
     away: u64,
+    /// By policy: when time was granted, and how much at most.
+    granted: Vec<Vec<(u64, u64)>>,
     deaths: u64,
     asks: u64,
+    grants: u64,
 }
 
 impl Pair {
@@ -45,7 +57,8 @@ impl Pair {
         ];
         let policies = policies.map(|policy| (monitor.define(policy).unwrap(), policy)).to_vec();
         let peers = vec![None; PEERS as usize];
-        Self { monitor, policies, peers, clock: start, away: 0, deaths: 0, asks: 0 }
+        let granted = vec![Vec::new(); policies.len()];
+        Self { monitor, policies, peers, clock: start, away: 0, granted, deaths: 0, asks: 0, grants: 0 }
     }
 
     fn at(&self) -> Millis {
@@ -71,6 +84,7 @@ impl Pair {
             paused: None,
             outstanding: 0,
             revived: false,
+            last_byte: Some(now),
         });
     }
 
@@ -88,6 +102,7 @@ impl Pair {
         let now = self.now();
         if let Some(known) = &mut self.peers[peer as usize] {
             known.heard = known.heard.max(now);
+            known.last_byte = Some(now);
             known.anew = false;
             known.proposed = None;
             known.revived |= std::mem::take(&mut known.suspect);
@@ -112,9 +127,9 @@ impl Pair {
         let (interval, asks) = self.policy_of(peer).map_or((0, false), |p| (u64::from(p.interval_ms), p.role.asks()));
         let Some(known) = &mut self.peers[peer as usize] else { return };
         match known.paused {
-            None if pause => known.paused = Some(now),
+            None if pause => (known.paused, known.last_byte) = (Some(now), None),
             Some(since) if !pause => {
-                known.paused = None;
+                (known.paused, known.last_byte) = (None, None);
                 known.heard = now - since.saturating_sub(known.heard);
                 known.asked = known.heard;
                 known.anew = asks && now - known.heard >= interval;
@@ -129,8 +144,9 @@ impl Pair {
         self.monitor.set_policy(peer, self.policies[policy].0, self.at());
         let (now, of) = (self.now(), self.policies[policy].1);
         let Some(known) = &mut self.peers[peer as usize] else { return };
-        known.policy = policy;
-        let silence = now - known.heard;
+        (known.policy, known.last_byte) = (policy, None);
+        let silence = known.silence(now);
+        known.anew &= silence >= u64::from(of.interval_ms);
         if !of.judges() || silence < u64::from(of.timeout_ms) {
             known.proposed = None;
         }
@@ -145,20 +161,64 @@ impl Pair {
 
     /// The host waits until `to`, having promised `promised`.
     fn wait(&mut self, promised: u64, to: u64) {
-        self.monitor.promise(Some(Millis(promised)));
-        self.clock = to;
+        self.oversleep(promised, to);
         let late = to.saturating_sub(promised);
         let stall = self.monitor.woke(Millis(to));
         assert_eq!(stall.map(|stall| stall.ms), (late > 100).then_some(late));
-        if late > 100 {
+    }
+
+    /// The same, before the host says that it woke. The model knows of the stall already.
+    fn oversleep(&mut self, promised: u64, to: u64) {
+        self.monitor.promise(Some(Millis(promised)));
+        self.clock = to;
+        let late = to.saturating_sub(promised);
+        // With nobody to watch there is nothing to be late for.
+        if late > 100 && self.peers.iter().any(Option::is_some) {
             self.away += late;
-            let now = self.now();
-            for known in self.peers.iter_mut().flatten() {
-                let policy = self.policies[known.policy].1;
-                let past = now - known.heard >= u64::from(policy.interval_ms);
-                known.anew |= policy.role.asks() && past && known.paused.is_none();
+            self.stall(late);
+        } else if late > 100 {
+            // Said at once, for somebody may be added before the turn ends.
+            assert_eq!(self.monitor.woke(Millis(to)), None);
+        }
+    }
+
+    /// L5, peer by peer: at least min(timeout - interval, what it had left + the stall) is before it.
+    fn stall(&mut self, stall: u64) {
+        let now = self.now();
+        for (number, (_, policy)) in self.policies.iter().enumerate() {
+            let (interval, timeout) = (u64::from(policy.interval_ms), u64::from(policy.timeout_ms));
+            let (lost, mut most) = (self.lost(number, stall), 0);
+            for known in self.peers.iter_mut().flatten().filter(|known| known.policy == number) {
+                let had = timeout.saturating_sub(known.silence(now));
+                let owed = (had + lost).min(timeout - interval);
+                if policy.judges() && owed > had {
+                    known.heard = known.paused.unwrap_or(now) + owed - timeout;
+                    known.proposed = None;
+                    self.grants += 1;
+                    most = most.max(owed - had);
+                }
+                let past = known.paused.is_none() && now - known.heard >= interval;
+                known.anew |= policy.role.asks() && past;
+            }
+            if most > 0 {
+                self.granted[number].push((now, most));
             }
         }
+    }
+
+    /// How much of a stall is granted: in all, timeout - interval at most, reckoned back to the last time when a whole
+    /// timeout passed without a grant.
+    fn lost(&self, number: usize, stall: u64) -> u64 {
+        let (_, policy) = self.policies[number];
+        let (interval, timeout) = (u64::from(policy.interval_ms), u64::from(policy.timeout_ms));
+        let (mut until, mut sum) = (self.now(), 0);
+        for (at, most) in self.granted[number].iter().rev() {
+            if until - at >= timeout {
+                break;
+            }
+            (until, sum) = (*at, sum + most);
+        }
+        stall.min(timeout - interval - sum)
     }
 
     /// Advances, and checks every verdict, and every verdict that did not come.
@@ -189,6 +249,7 @@ impl Pair {
                     assert!(known.proposed.is_none_or(|at| now >= at + interval), "proposed again too soon");
                     known.proposed = Some(now);
                     known.asked = now;
+                    known.last_byte = None;
                     self.deaths += 1;
                 }
                 VerdictKind::Ask => {
@@ -218,7 +279,7 @@ impl Pair {
             let (Some(known), Some(state)) = (known, state) else { continue };
             let policy = self.policies[known.policy].1;
             let silence = now - known.heard;
-            assert_eq!(u64::from(state.silence_ms), silence);
+            assert_eq!(u64::from(state.silence_ms), silence, "peer {peer}");
             assert_eq!(state.unanswered, known.outstanding.min(255));
             assert_eq!((state.suspect, state.dead), (known.suspect, known.proposed.is_some()));
             assert!(!known.revived, "a revival was kept back");
@@ -234,6 +295,8 @@ impl Pair {
                     now < at + u64::from(policy.interval_ms) + TICK_MS
                 });
                 assert!(dead || !known.suspect, "no death after {silence} ms");
+                let bound = u64::from(2 * policy.timeout_ms - policy.interval_ms) + TICK_MS;
+                assert!(known.last_byte.is_none_or(|at| now < at + bound), "stalls put a death off beyond {bound} ms");
             }
             if policy.role.asks() && known.proposed.is_none() {
                 let since = silence.min(now - known.asked);
@@ -276,8 +339,23 @@ impl Pair {
             }
             15 if random.is_multiple_of(8) => {
                 let next = self.monitor.deadline().map_or(self.clock + 50, |at| at.0.max(self.clock));
-                self.wait(next, next + 101 + (random >> 8) % [500, 6_000, 3_600_000][(random >> 4) as usize % 3]);
+                let to = next + 101 + (random >> 8) % [500, 6_000, 3_600_000][(random >> 4) as usize % 3];
+                let before = self.away;
+                match (random >> 32) % 4 {
+                    0 => self.wait(next, to),
+                    // Something reaches the monitor before the host says that it woke.
+                    early => {
+                        self.oversleep(next, to);
+                        let early = [[0, 2], [6, 8], [8, 9]][early as usize - 1][random as usize >> 7 & 1];
+                        let peer = (random >> 40) as u32;
+                        // Who was removed before the stall was found needed nothing.
+                        if early != 0 || self.peers[(peer % PEERS) as usize].is_none() {
+                            self.step(early, peer, random >> 5 & !3);
+                        }
+                    }
+                }
                 self.advance();
+                assert!(self.monitor.stalls().ms == self.away && before <= self.away);
             }
             _ => (),
         }
@@ -308,7 +386,8 @@ fn two_million_steps_beside_the_model() {
                 pair.step(what, (dice.roll() >> 40) as u32, random);
             }
         }
-        assert!(pair.deaths > 100 && pair.asks > 1_000, "{} deaths, {} asks", pair.deaths, pair.asks);
+        let Pair { deaths, asks, grants, .. } = pair;
+        assert!(deaths > 100 && asks > 1_000 && grants > 100, "{deaths} deaths, {asks} asks, {grants} grants");
     }
 }
 

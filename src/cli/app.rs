@@ -1,12 +1,16 @@
 //! What is done with messages. Echo and discard keep nothing of a connection, but what echo could not send yet.
 
-use std::collections::HashMap;
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
+use std::mem;
 use std::sync::Arc;
+use std::time::Duration;
 
 use heartline::reactor::{Close, ConnectionId, Mailbox, MailboxError, Reactor, SendError};
 
 use super::args::App;
+
+/// How soon what the cap on all outboxes together held back is tried again.
+const STARVED: Duration = Duration::from_millis(20);
 
 /// The application on one worker.
 #[derive(Debug)]
@@ -16,6 +20,8 @@ pub(crate) struct Application {
     others: Vec<Mailbox>,
     /// Echoes that did not fit under the high mark, of connections that are paused until they do.
     held: HashMap<ConnectionId, Held>,
+    /// Some are held by the cap on all outboxes together, whose end no event tells.
+    starved: bool,
     /// Broadcasts that another worker's mailbox had no room for.
     pub(crate) lost: u64,
 }
@@ -30,7 +36,7 @@ struct Held {
 
 impl Application {
     pub(crate) fn new(app: App, others: Vec<Mailbox>) -> Self {
-        Self { app, others, held: HashMap::new(), lost: 0 }
+        Self { app, others, held: HashMap::new(), starved: false, lost: 0 }
     }
 
     /// A message came.
@@ -47,7 +53,8 @@ impl Application {
     fn echo(&mut self, reactor: &mut Reactor, id: ConnectionId, head: &[u8], message: &[u8]) {
         if self.held.is_empty() || !self.held.contains_key(&id) {
             match reactor.send_with_head(id, Some(head), &[message]) {
-                Err(SendError::Full { .. } | SendError::ReactorFull { .. }) => {}
+                Err(SendError::Full { .. }) => {}
+                Err(SendError::ReactorFull { .. }) => self.starved = true,
                 // It ended in this batch, or is ending: nobody waits for an echo.
                 Ok(()) | Err(_) => return,
             }
@@ -77,7 +84,11 @@ impl Application {
         while let Some((head, message)) = held.echoes.front() {
             match reactor.send_with_head(id, Some(head), &[message]) {
                 // Drained comes again.
-                Err(SendError::Full { .. } | SendError::ReactorFull { .. }) => return,
+                Err(SendError::Full { .. }) => return,
+                Err(SendError::ReactorFull { .. }) => {
+                    self.starved = true;
+                    return;
+                }
                 Ok(()) | Err(_) => drop(held.echoes.pop_front()),
             }
         }
@@ -86,6 +97,23 @@ impl Application {
         reactor.resume(id);
         if read_closed {
             self.read_closed(reactor, id);
+        }
+    }
+
+    /// When to call [`retry`](Self::retry) at the latest; for ever, unless somebody starves.
+    #[inline]
+    pub(crate) fn patience(&self) -> Option<Duration> {
+        self.starved.then_some(STARVED)
+    }
+
+    /// Tries again what the cap on all outboxes together did not let through.
+    #[inline]
+    pub(crate) fn retry(&mut self, reactor: &mut Reactor) {
+        if mem::take(&mut self.starved) {
+            let ids: Vec<_> = self.held.keys().copied().collect();
+            for id in ids {
+                self.drained(reactor, id);
+            }
         }
     }
 
@@ -104,5 +132,60 @@ impl Application {
         if !self.held.is_empty() {
             self.held.remove(&id);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use heartline::frame::Framing;
+    use heartline::reactor::{Address, Config, EventKind, Events, ListenOptions, Options};
+    use std::io::{Read, Write};
+    use std::net::{Shutdown, TcpStream};
+    use std::thread;
+
+    /// All that a peer sends comes back, though the cap of the reactor is far below the connection's high mark.
+    #[test]
+    fn the_cap_on_all_outboxes_holds_echoes_back_and_loses_none() {
+        let mut reactor = Reactor::new(Config { outbox_bytes_max: 100_000, ..Config::default() }).unwrap();
+        let mut options = Options::new(Framing::parse("length:4be").unwrap());
+        options.half_open = true;
+        let any: Address = "127.0.0.1:0".parse().unwrap();
+        let listener = reactor.listen(&any, &ListenOptions::new(options)).unwrap();
+        let Address::Tcp(address) = reactor.listener_address(listener).unwrap() else { panic!("not TCP") };
+        let sent = [b"\0\0\x40\0".as_slice(), &[7; 0x4000]].concat().repeat(1500);
+        let expected = sent.len();
+        let client = TcpStream::connect(address).unwrap();
+        let mut reader = client.try_clone().unwrap();
+        let writing = thread::spawn(move || {
+            (&client).write_all(&sent).unwrap();
+            client.shutdown(Shutdown::Write).unwrap();
+        });
+        let reading = thread::spawn(move || {
+            // Late, so that the buffers of the kernel fill.
+            thread::sleep(Duration::from_millis(300));
+            let mut received = Vec::new();
+            reader.read_to_end(&mut received).unwrap();
+            received.len()
+        });
+        let (mut app, mut events, mut was_starved) = (Application::new(App::Echo, Vec::new()), Events::new(), false);
+        let mut open = true;
+        while open {
+            reactor.poll(&mut events, app.patience()).unwrap();
+            for event in &events {
+                match event.kind {
+                    EventKind::Message { head, message } => app.message(&mut reactor, event.id, head, message),
+                    EventKind::Drained => app.drained(&mut reactor, event.id),
+                    EventKind::ReadClosed => app.read_closed(&mut reactor, event.id),
+                    EventKind::Closed { .. } => open = false,
+                    _ => {}
+                }
+            }
+            was_starved |= app.starved;
+            app.retry(&mut reactor);
+        }
+        writing.join().unwrap();
+        assert_eq!(reading.join().unwrap(), expected);
+        assert!(was_starved, "the cap was never reached: this tests nothing");
     }
 }

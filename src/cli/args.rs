@@ -23,6 +23,9 @@ pub(crate) enum Command {
     /// Hold connections: accept, frame, beat, find the dead
     #[command(after_help = SERVE_EXAMPLES)]
     Serve(Box<ServeArgs>),
+    /// See in 15 seconds what Heartline is for
+    #[command(after_help = super::demo::EXAMPLES)]
+    Demo(super::demo::DemoArgs),
 }
 
 const SERVE_EXAMPLES: &str = "\

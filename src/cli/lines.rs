@@ -181,8 +181,8 @@ impl Display for Span {
         let s = self.0 as f64 / 1000.0;
         match self.0 {
             ms @ ..1_000 => write!(f, "{ms} ms"),
-            ..120_000 => write!(f, "{s:.1} s"),
-            ..7_200_000 => write!(f, "{:.1} min", s / 60.0),
+            1_000..120_000 => write!(f, "{s:.1} s"),
+            120_000..7_200_000 => write!(f, "{:.1} min", s / 60.0),
             _ => write!(f, "{:.1} h", s / 3600.0),
         }
     }

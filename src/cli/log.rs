@@ -124,3 +124,25 @@ fn write_all(lines: &Receiver<String>, shared: &Shared, format: LogFormat) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_that_nobody_takes_are_dropped_and_counted_and_the_memory_is_bounded() {
+        // A channel without a thread behind it is a writer that hangs.
+        let (writer, lines) = channel();
+        let (format, level) = (LogFormat::Json, Level::Info);
+        let mut log = Log { format, level, lines: String::new(), count: 0, writer, shared: Arc::default() };
+        let text = "x".repeat(1 << 20);
+        for _ in 0..20 {
+            log.line(Level::Info, |out, _| out.push_str(&text));
+            log.line(Level::Debug, |_, _| unreachable!("below the level"));
+            log.flush();
+        }
+        let waiting: usize = lines.try_iter().map(|text| text.len()).sum();
+        assert!(waiting <= WAITING_BYTES_MAX, "{waiting}");
+        assert_eq!(log.shared.lost_lines.load(Ordering::Relaxed), 5);
+    }
+}

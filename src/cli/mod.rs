@@ -13,10 +13,12 @@
 //! | `orders` | what a signal says to all workers |
 //! | `log`, `lines` | lines that never hold a reactor up, and what they say |
 //! | `descriptors` | the limit on descriptors |
+//! | `demo` | a server process and two thousand clients that show what all this is for |
 
 mod app;
 mod args;
 mod config;
+mod demo;
 mod descriptors;
 mod lines;
 mod log;
@@ -37,8 +39,10 @@ const USAGE: u8 = 2;
 /// Runs the command that the arguments name.
 pub(crate) fn main() -> ExitCode {
     match args::Cli::parse().command {
-        args::Command::Serve(args) => serve::run(*args).unwrap_or_else(|problem| problem.report()),
+        args::Command::Serve(args) => serve::run(*args),
+        args::Command::Demo(args) => demo::run(&args),
     }
+    .unwrap_or_else(|problem| problem.report())
 }
 
 /// Why a command ends before its work is done: one sentence that names the thing, its limit and the value.

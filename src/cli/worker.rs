@@ -43,13 +43,14 @@ impl Worker {
         let mut events = Events::new();
         let mut seen = 0;
         while !self.reactor.is_drained() {
-            self.reactor.poll(&mut events, None)?;
+            self.reactor.poll(&mut events, app.patience())?;
             for event in &events {
                 match event.kind {
                     EventKind::Message { head, message } => app.message(&mut self.reactor, event.id, head, message),
                     _ => self.tell(&event, &mut app),
                 }
             }
+            app.retry(&mut self.reactor);
             if let Some(news) = orders.news(&mut seen) {
                 self.follow(news);
             }
@@ -82,6 +83,11 @@ impl Worker {
                     lines::of_connection(out, format, "revived", id, Some(silence_ms))
                 });
             }
+            EventKind::Full { queued_bytes } => log.line(Level::Debug, |out, format| {
+                let fields: [(&str, &dyn std::fmt::Display); 2] = [("id", &id.get()), ("queued_bytes", &queued_bytes)];
+                let text = format_args!("full {}: {queued_bytes} bytes wait", id.get());
+                lines::plain(out, format, "full", &fields, &text);
+            }),
             EventKind::Drained => app.drained(&mut self.reactor, id),
             EventKind::ReadClosed => app.read_closed(&mut self.reactor, id),
             EventKind::Closed { .. } => {

@@ -168,13 +168,21 @@ impl Framing {
         }
     }
 
-    /// The head of a message of `length` bytes where the head is nothing but that (`length:4be`). `None` for any other
-    /// framing, and for what four bytes cannot say: [`encode`](Self::encode) it.
+    /// Whether a beat's answer is the beat itself.
     #[inline(always)]
     #[cfg(feature = "net")]
-    pub(crate) fn plain_head(&self, length: usize) -> Option<[u8; 4]> {
+    pub(crate) fn echoes_beats(&self) -> bool {
+        matches!(self.beats, Beats::Empty)
+    }
+
+    /// The head of a message of `length` bytes where the head is nothing but that (`length:4be`), whatever `given` said
+    /// of it. `None` for any other framing, and for what is an error: [`encode`](Self::encode) it.
+    #[inline(always)]
+    #[cfg(feature = "net")]
+    pub(crate) fn plain_head(&self, given: Option<&[u8]>, length: usize) -> Option<[u8; 4]> {
         let length = u32::try_from(length).ok()?;
-        self.is_plain.then_some(length.to_be_bytes())
+        let fits = self.is_plain && given.is_none_or(|given| given.len() == 4);
+        fits.then_some(length.to_be_bytes())
     }
 
     #[inline(never)]

@@ -3,8 +3,8 @@
 use crate::time::Millis;
 
 use super::monitor::Monitor;
-use super::peer::{Flag, since};
-use super::policy::{MAX_TIMEOUT_MS, PolicyId};
+use super::peer::{Flag, Peer, since};
+use super::policy::{MAX_TIMEOUT_MS, Policy, PolicyId};
 
 impl Monitor {
     /// A byte that ended a long silence, came while a grace lasts, or is for nobody.
@@ -49,6 +49,7 @@ impl Monitor {
     /// The host stops reading from `peer`, so its silence is the host's doing: it is neither asked nor judged (L10).
     pub fn pause(&mut self, peer: u32, now: Millis) {
         if self.is_live(peer) && !self.peers[peer as usize].is(Flag::Paused) {
+            self.woke_if_late(now);
             let at = self.time.stamp(now);
             let slot = &mut self.peers[peer as usize];
             slot.set(Flag::Paused);
@@ -82,62 +83,42 @@ impl Monitor {
         }
     }
 
-    /// After a stall attended time stands where it was promised. What was heard since with the old reckoning lies in the
-    /// future: cap it. Who is past the interval may have answered into the void: grant time and ask anew (L5).
+    /// After a stall attended time stands where it was promised. What was stamped since with the old reckoning lies in
+    /// the future: cap it. Who is past the interval may have answered into the void: grant time and ask anew (L5).
     ///
-    /// Time is granted once per timeout of a policy: under an overload that stalls every turn, stalls that came one upon
-    /// another would otherwise put off every death for ever.
+    /// All stalls together grant a policy's peers no more than timeout − interval, until a timeout has passed in which
+    /// they granted nothing. So under an overload that stalls every turn the dead are still found, within 2 × timeout −
+    /// interval of attended time: whoever is silent that long has had the grants between two such pauses at most. And
+    /// a short stall, or one that nobody needed anything for, leaves the long one after it nearly all.
+    ///
+    /// One pass in the order of memory; only who comes due sooner than it is filed costs more than its own slot.
     pub(super) fn forgive_stall(&mut self, stall_ms: u64) {
-        let now = self.time.now().0;
-        let granting: Vec<bool> = (self.policies.iter().zip(&mut self.granted))
-            .map(|(policy, granted)| {
-                let due = granted.is_none_or(|at| now.saturating_sub(at) >= u64::from(policy.timeout_ms));
-                if due {
-                    *granted = Some(now);
-                }
-                due
-            })
+        let now = self.time.now();
+        let mut pardons: Vec<Pardon> = (self.policies.iter().zip(&mut self.granted))
+            .map(|(policy, granted)| Pardon::new(policy, stall_ms.min(granted.left_ms(policy, now))))
             .collect();
-        for peer in 0..self.peers.len() as u32 {
-            if !self.is_live(peer) {
+        let now = now.0 as u32;
+        for peer in 0..self.peers.len() {
+            let slot = &mut self.peers[peer];
+            if !slot.is(Flag::Live) {
                 continue;
             }
-            // A grace is filed for its end: until there the future is meant.
-            let graced = self.peers[peer as usize].is(Flag::Grace);
-            let latest = if graced { now.max(self.wheel.filed(&self.peers[..], peer).start().0) } else { now } as u32;
-            let slot = &mut self.peers[peer as usize];
-            if since(latest, slot.heard) < 0 {
-                slot.heard = latest;
+            let pardon = &mut pardons[usize::from(slot.policy)];
+            let capped = cap(slot, now);
+            let reprieved = pardon.grant(slot, now);
+            if pardon.ask_anew(slot, now) || capped || reprieved {
+                self.draw_nearer(peer as u32);
             }
-            if granting[usize::from(slot.policy)] && !slot.is(Flag::Paused) {
-                self.grant(peer, stall_ms.min(u64::from(MAX_TIMEOUT_MS)).cast_signed());
-            }
-            self.ask_anew(peer);
         }
-    }
-
-    /// Sees that `peer` has at least min(timeout − interval, what it has left + `lost_ms`) before it.
-    fn grant(&mut self, peer: u32, lost_ms: i64) {
-        let now = self.time.now32();
-        let policy = *self.policy_of(peer);
-        let slot = &mut self.peers[peer as usize];
-        let (timeout_ms, interval_ms) = (i64::from(policy.timeout_ms), i64::from(policy.interval_ms));
-        let left_ms = timeout_ms - since(now, slot.heard);
-        let granted_ms = (timeout_ms - interval_ms).min(left_ms + lost_ms);
-        if policy.judges() && granted_ms > left_ms {
-            // At least an interval of silence remains, so the byte of a suspect still gets the second look.
-            slot.heard = now.wrapping_sub((timeout_ms - granted_ms) as u32);
-            slot.clear(Flag::Proposed);
+        for (granted, pardon) in self.granted.iter_mut().zip(pardons) {
+            granted.add(pardon.granted_ms, self.time.now());
         }
     }
 
     /// Lets `peer` be asked now if it is past its interval.
     fn ask_anew(&mut self, peer: u32) {
-        let policy = self.policy_of(peer);
-        let (asks, interval_ms) = (policy.role.asks(), i64::from(policy.interval_ms));
-        let slot = &mut self.peers[peer as usize];
-        if asks && !slot.is(Flag::Paused) && since(self.time.now32(), slot.heard) >= interval_ms {
-            slot.set(Flag::Anew);
+        let pardon = Pardon::new(self.policy_of(peer), 0);
+        if pardon.ask_anew(&mut self.peers[peer as usize], self.time.now32()) {
             self.draw_nearer(peer);
         }
     }
@@ -160,20 +141,22 @@ impl Monitor {
         let Some(guard) = &mut self.guard else { return };
         let Some(held_ms) = guard.let_go(now, silent, of, longest_timeout_ms) else { return };
         for peer in 0..self.peers.len() as u32 {
-            if self.is_live(peer) && !self.peers[peer as usize].is(Flag::Paused) {
-                self.forgive_hold(peer, held_ms.cast_signed());
+            if self.is_live(peer) {
+                self.forgive_hold(peer, held_ms);
             }
         }
     }
 
-    fn forgive_hold(&mut self, peer: u32, held_ms: i64) {
-        self.grant(peer, held_ms);
+    fn forgive_hold(&mut self, peer: u32, held_ms: u64) {
+        let now = self.time.now32();
+        let mut pardon = Pardon::new(self.policy_of(peer), held_ms);
         let slot = &mut self.peers[peer as usize];
+        pardon.grant(slot, now);
         // Who is still suspect has yet to be told.
         if slot.clear(Flag::Untold) && slot.clear(Flag::Suspect) {
             self.suspects -= 1;
         }
-        self.ask_anew(peer);
+        pardon.ask_anew(slot, now);
         self.draw_nearer(peer);
     }
 
@@ -190,12 +173,16 @@ impl Monitor {
     pub(super) fn reconsider(&mut self, peer: u32) {
         let policy = *self.policy_of(peer);
         let slot = &mut self.peers[peer as usize];
-        let silence_ms = since(self.time.now32(), slot.heard).max(0) as u32;
+        let silence_ms = slot.silence_ms(self.time.now32()).max(0) as u32;
         if !policy.judges() || silence_ms < policy.timeout_ms {
             slot.clear(Flag::Proposed);
         }
         if !policy.judges() || silence_ms < policy.suspect_ms {
             self.absolve(peer, silence_ms);
+        }
+        // Whom the old policy would have asked anew, and nobody has yet.
+        if silence_ms < policy.interval_ms {
+            self.peers[peer as usize].clear(Flag::Anew);
         }
         self.draw_nearer(peer);
     }
@@ -214,4 +201,100 @@ impl Monitor {
         // It was filed for its death; the next thing, an ask or being suspect again, may be nearer.
         self.draw_nearer(peer);
     }
+}
+
+/// What stalls have granted to the peers of one policy.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Granted {
+    /// When they last did, in attended time.
+    last: Millis,
+    /// How much, since a timeout passed in which they granted nothing.
+    ms: u64,
+}
+
+impl Granted {
+    /// How much may yet be granted.
+    fn left_ms(&mut self, policy: &Policy, now: Millis) -> u64 {
+        if now.since(self.last) >= u64::from(policy.timeout_ms) {
+            self.ms = 0;
+        }
+        u64::from(policy.timeout_ms.saturating_sub(policy.interval_ms)).saturating_sub(self.ms)
+    }
+
+    fn add(&mut self, ms: i64, now: Millis) {
+        if ms > 0 {
+            *self = Self { last: now, ms: self.ms + ms.cast_unsigned() };
+        }
+    }
+}
+
+/// What time that counts for nobody does to each peer of one policy.
+struct Pardon {
+    judges: bool,
+    asks: bool,
+    timeout_ms: i64,
+    interval_ms: i64,
+    /// How much was lost.
+    lost_ms: i64,
+    /// The most that a peer was granted of it.
+    granted_ms: i64,
+}
+
+impl Pardon {
+    fn new(policy: &Policy, lost_ms: u64) -> Self {
+        Self {
+            judges: policy.judges(),
+            asks: policy.role.asks(),
+            timeout_ms: policy.timeout_ms.into(),
+            interval_ms: policy.interval_ms.into(),
+            lost_ms: lost_ms.min(MAX_TIMEOUT_MS.into()).cast_signed(),
+            granted_ms: 0,
+        }
+    }
+
+    /// Sees that the peer has at least min(timeout − interval, what it has left + what was lost) before it; of a paused
+    /// one, from when it is resumed. True if its death had been proposed: it is filed for the next proposal, which may
+    /// be later than the death that is due now.
+    ///
+    /// At least an interval of silence remains, so the byte of a suspect still gets the second look: `late_ms` is half
+    /// of the smallest interval.
+    fn grant(&mut self, slot: &mut Peer, now: u32) -> bool {
+        let left_ms = self.timeout_ms - slot.silence_ms(now);
+        let most_ms = self.timeout_ms - self.interval_ms;
+        if !self.judges || self.lost_ms == 0 || left_ms >= most_ms {
+            return false;
+        }
+        // Who is overdue has nothing left, not less.
+        let had_ms = left_ms.max(0);
+        let has_ms = most_ms.min(had_ms + self.lost_ms);
+        self.granted_ms = self.granted_ms.max(has_ms - had_ms);
+        slot.heard = slot.heard.wrapping_add((has_ms - left_ms) as u32);
+        slot.clear(Flag::Proposed)
+    }
+
+    /// Lets the peer be asked now if it is past its interval; says whether.
+    fn ask_anew(&self, slot: &mut Peer, now: u32) -> bool {
+        let anew = self.asks && !slot.is(Flag::Paused) && since(now, slot.heard) >= self.interval_ms;
+        if anew {
+            slot.set(Flag::Anew);
+        }
+        anew
+    }
+}
+
+/// Nothing has happened after `now`; says whether something pretended to. A peer that was added or looked at with such a
+/// time is filed too late.
+///
+/// While a grace lasts `heard` lies in the future by the host's wish, and nobody remembers its end beside it: it stays,
+/// though a byte that was read in the late turn may have moved it further.
+fn cap(slot: &mut Peer, now: u32) -> bool {
+    let heard = since(now, slot.heard) < 0 && !slot.is(Flag::Grace);
+    if heard {
+        slot.heard = now;
+    }
+    let asked = since(now, slot.asked) < 0;
+    if asked {
+        slot.asked = now;
+    }
+    heard || asked
 }

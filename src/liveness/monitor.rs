@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use crate::time::Millis;
 
 use super::advisor::Advisor;
+use super::forgive::Granted;
 use super::guard::{Guard, MassSilence};
 use super::peer::{Flag, Peer, since};
 use super::policy::{MAX_POLICIES, MAX_TIMEOUT_MS, Policy, PolicyError, PolicyId};
@@ -54,8 +55,8 @@ pub struct Monitor {
     pub(super) wheel: Wheel,
     pub(super) time: Attention,
     pub(super) policies: Vec<Policy>,
-    /// By policy: when a stall last granted time to those who follow it, in attended milliseconds.
-    pub(super) granted: Vec<Option<u64>>,
+    /// By policy: what stalls have granted to those who follow it.
+    pub(super) granted: Vec<Granted>,
     /// A silence up to this that ends needs no second look.
     late_ms: u32,
     pub(super) seed: u64,
@@ -101,7 +102,7 @@ impl Monitor {
         let id = u8::try_from(self.policies.len()).map_err(|_| PolicyError::TooMany)?;
         debug_assert!(self.policies.len() < MAX_POLICIES);
         self.policies.push(policy);
-        self.granted.push(None);
+        self.granted.push(Granted::default());
         self.look_twice_after_half_an_interval();
         Ok(PolicyId(id))
     }
@@ -143,6 +144,7 @@ impl Monitor {
         if peer >= MAX_PEERS || policy.index() >= self.policies.len() {
             return;
         }
+        self.woke_if_late(now);
         self.remove(peer);
         if self.peers.len() <= peer as usize {
             self.peers.resize(peer as usize + 1, Peer::VACANT);
@@ -172,7 +174,7 @@ impl Monitor {
     }
 
     /// A byte came from `peer`. Once per read, however many frames it brought.
-    #[inline]
+    #[inline(always)]
     pub fn heard(&mut self, peer: u32, now: Millis) {
         let at = self.time.stamp(now);
         let Some(slot) = self.peers.get_mut(peer as usize) else { return };
@@ -192,6 +194,13 @@ impl Monitor {
         }
     }
 
+    /// What [`beat`](Self::beat) would take a beat of this kind for, now: `Either` is an answer while an ask is
+    /// outstanding, otherwise an ask (L14). Never `Either`.
+    #[inline]
+    pub fn taken_for(&self, peer: u32, kind: Beat) -> Beat {
+        self.peers.get(peer as usize).map_or(taken_for(&Peer::VACANT, kind), |slot| taken_for(slot, kind))
+    }
+
     /// A beat came from `peer`; what do we owe for it? A beat is also [`heard`](Self::heard).
     #[inline]
     pub fn beat(&mut self, peer: u32, kind: Beat, now: Millis) -> Owed {
@@ -200,12 +209,7 @@ impl Monitor {
         let Some(slot) = self.peers.get_mut(peer as usize).filter(|slot| slot.is(Flag::Live)) else {
             return Owed::Nothing;
         };
-        let is_answer = match kind {
-            Beat::Ask => false,
-            Beat::Answer => true,
-            Beat::Either => slot.outstanding > 0,
-        };
-        if !is_answer {
+        if taken_for(slot, kind) == Beat::Ask {
             let owed = self.policies[slot.policy as usize].role.answers();
             self.counters.owed += u64::from(owed);
             return if owed { Owed::Answer } else { Owed::Nothing };
@@ -352,5 +356,14 @@ impl Monitor {
     fn look_twice_after_half_an_interval(&mut self) {
         let smallest = self.policies.iter().map(|policy| policy.interval_ms).filter(|ms| *ms > 0).min();
         self.late_ms = smallest.unwrap_or(MAX_TIMEOUT_MS) / 2;
+    }
+}
+
+#[inline]
+const fn taken_for(slot: &Peer, kind: Beat) -> Beat {
+    match kind {
+        Beat::Either if slot.outstanding > 0 => Beat::Answer,
+        Beat::Either => Beat::Ask,
+        known => known,
     }
 }

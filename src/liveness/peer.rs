@@ -62,6 +62,11 @@ impl Peer {
         was
     }
 
+    /// How long its silence is at `now`, in milliseconds; while it is paused, how long it was then. Negative in a grace.
+    pub(super) const fn silence_ms(&self, now: u32) -> i64 {
+        since(if self.is(Flag::Paused) { self.asked } else { now }, self.heard)
+    }
+
     pub(super) fn rtt_ms(&self) -> Option<u32> {
         (self.rtt != UNMEASURED).then_some(u32::from(self.rtt))
     }

@@ -152,7 +152,7 @@ impl<N: Net> Reactor<N> {
 
     fn accept_some(&mut self, index: usize, events: &mut Events) {
         for _ in 0..ACCEPTS_PER_TURN {
-            if events.is_full() {
+            if self.pending.len() >= ACCEPTS_PER_TURN {
                 return;
             }
             if self.connections.len() + self.ended.len() >= self.config.connections_max as usize {
@@ -216,7 +216,8 @@ impl<N: Net> Reactor<N> {
             return;
         }
         self.counters.accepted += 1;
-        events.push(id, 0, RecordKind::Opened(Some(ListenerId(index as u32))));
+        self.tell(id, 0, RecordKind::Opened(Some(ListenerId(index as u32))));
+        self.deliver_pending(events);
     }
 
     /// Sets up a connection that is established: socket options, registration, liveness.

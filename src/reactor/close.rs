@@ -101,7 +101,7 @@ impl Drain {
         if self.done >= self.ids.len() {
             return limit;
         }
-        let at = self.options.spread_ms as u128 * self.done as u128 / self.ids.len() as u128;
+        let at = (u128::from(self.options.spread_ms) * self.done as u128).div_ceil(self.ids.len() as u128);
         (self.began + at as u64).min(limit)
     }
 }

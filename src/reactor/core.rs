@@ -162,8 +162,8 @@ impl<N: Net> Reactor<N> {
         self.obituaries.clear();
         self.woken = false;
         let until = timeout.map(|timeout| {
-            let nanos = u64::try_from(timeout.as_nanos()).unwrap_or(u64::MAX);
-            Millis::ceil(self.net.now_ns().saturating_add(nanos))
+            let ms = timeout.as_nanos().div_ceil(1_000_000);
+            Millis::floor(self.net.now_ns()) + u64::try_from(ms).unwrap_or(u64::MAX)
         });
         loop {
             self.turn(events, until)?;
@@ -184,12 +184,14 @@ impl<N: Net> Reactor<N> {
     fn turn(&mut self, events: &mut Events, until: Option<Millis>) -> io::Result<()> {
         self.counters.turns += 1;
         self.flush();
+        // Before anything is read: a flood that fills every batch keeps no end and no verdict from being told.
         self.deliver_pending(events);
+        self.bury(events);
         self.await_and_serve(events, until)?;
         self.serve_ready_list(events);
         self.accept_all(events);
         self.read_mail();
-        self.judge(events);
+        self.judge();
         self.proceed_with_drain();
         self.bury(events);
         self.end_autopsies();
@@ -250,6 +252,8 @@ impl<N: Net> Reactor<N> {
         at - self.monitor.stalls().ms
     }
 
+    /// Apart from the turn, so that the compiler keeps the path of every read in registers.
+    #[inline(never)]
     fn serve_readiness(&mut self, ready: &N::Ready, events: &mut Events) -> usize {
         let mut count = 0;
         for ready in N::each_ready(ready) {
@@ -270,7 +274,7 @@ impl<N: Net> Reactor<N> {
         count
     }
 
-    #[inline]
+    #[inline(always)]
     fn connection_ready(&mut self, id: ConnectionId, ready: Readiness, events: &mut Events) {
         let Some(connection) = self.connections.get(id.slot() as usize) else { return };
         if connection.generation != id.generation() {
@@ -354,7 +358,7 @@ impl<N: Net> Reactor<N> {
         for (_, listening) in &self.listeners {
             deadline = earlier(deadline, listening.retry_at);
         }
-        if let Some(drain) = &self.drain {
+        if let Some(drain) = self.drain.as_ref().filter(|_| !self.connections.is_empty()) {
             deadline = earlier(deadline, Some(drain.next_at()));
         }
         if let Some(autopsy) = self.autopsies.front() {
@@ -469,9 +473,9 @@ impl<N: Net> Reactor<N> {
         }
     }
 
-    /// Whether the wheel may turn: verdicts wait while the caller's batch is full.
-    pub(crate) fn may_judge(&self, events: &Events) -> bool {
-        !events.is_full() && self.pending.len() < PENDING_MAX
+    /// Whether more may be told than this batch has room for. What is told then goes out first with the next one.
+    pub(crate) fn may_tell(&self) -> bool {
+        self.pending.len() < PENDING_MAX
     }
 
     /// Defines a policy, or finds the id of an equal one.

@@ -2,7 +2,7 @@
 
 use super::connection::{ConnectionId, Flags};
 use super::core::{Reactor, earlier};
-use super::events::{Events, Reason, RecordKind};
+use super::events::{Reason, RecordKind};
 use super::net::{Farewell, Net};
 use super::obituary::ClosedBy;
 use crate::liveness::{Verdict, VerdictKind};
@@ -15,9 +15,10 @@ pub(crate) struct Autopsy<S> {
 }
 
 impl<N: Net> Reactor<N> {
-    /// Turns the wheel, last in the turn: every byte that had come by the end of the wait has been heard (L6, L8).
-    pub(crate) fn judge(&mut self, events: &Events) {
-        if !self.may_judge(events) || self.monitor.deadline().is_none_or(|deadline| deadline > self.now) {
+    /// Turns the wheel, last in the turn: every byte that had come by the end of the wait has been heard, unless the
+    /// batch had no room for it; then the last look finds it (L6, L8).
+    pub(crate) fn judge(&mut self) {
+        if !self.may_tell() || self.monitor.deadline().is_none_or(|deadline| deadline > self.now) {
             return;
         }
         let mut verdicts = std::mem::take(&mut self.verdicts);

@@ -143,6 +143,9 @@ impl<N: Net> Reactor<N> {
             mail.mailbox.signalled.store(false, Ordering::Release);
             mail.arrived = false;
             for _ in 0..MAIL_PER_TURN {
+                if !self.may_tell() {
+                    break;
+                }
                 match mail.letters.try_recv() {
                     Ok(letter) => self.carry_out_letter(letter),
                     Err(TryRecvError::Empty | TryRecvError::Disconnected) => {

@@ -285,7 +285,7 @@ impl OptionsTable {
     }
 
     /// The options behind a number that is in use.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn get(&self, index: u16) -> &Options {
         match &self.entries[usize::from(index)] {
             Some(entry) => &entry.options,

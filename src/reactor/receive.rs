@@ -92,47 +92,54 @@ impl<N: Net> Reactor<N> {
     }
 
     /// The way of most reads: news on a connection without an unfinished frame, and what comes is one whole frame.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn receive_usual(&mut self, slot: u32, events: &mut Events) {
-        let connection = &mut self.connections[slot as usize];
+        let Some(connection) = self.connections.get_mut(slot as usize) else { return };
         let base = events.lent;
-        let room = (events.arena.len() - base).min(BYTES_PER_TURN);
-        if room < READ_BYTES_MIN || events.is_full() {
+        let free = &mut events.arena[base..];
+        if free.len() < READ_BYTES_MIN || events.records.len() >= events.capacity {
             connection.flags.set(Flags::READABLE);
             return self.list(slot);
         }
-        let count = match self.net.recv(&connection.socket, &mut events.arena[base..base + room]) {
+        let room = free.len().min(BYTES_PER_TURN);
+        let count = match self.net.recv(&connection.socket, &mut free[..room]) {
             Ok(count) if count > 0 => count,
             other => {
                 self.read_nothing(slot, other);
                 return;
             }
         };
-        self.heard(slot, count);
-        let connection = &self.connections[slot as usize];
+        // L1, L3: any byte proves life; once per read.
+        self.monitor.heard(slot, self.heard_at);
+        self.counters.bytes_in += count as u64;
         let options = self.options.get(connection.options);
-        let input = &events.arena[base..base + count];
-        if count < room
-            && let Some((head, kind)) = options.framing.sole(input)
-        {
-            let message = head..count;
-            if kind == Kind::Message {
-                let id = ConnectionId::new(slot, connection.generation);
-                let frame = Frame { kind, head: 0..head, message, total: count };
-                events.records.push(record(id, connection.user, RecordKind::Message, &frame, base, 0));
-                events.lent = base + count;
+        let mut statistics = self.statistics.get_mut(slot as usize);
+        if let Some(statistics) = &mut statistics {
+            statistics.received(count);
+        }
+        let sole = if count < room { options.framing.sole(&free[..count]) } else { None };
+        match sole {
+            Some((head, Kind::Message)) => {
                 self.counters.messages_in += 1;
-                if let Some(statistics) = self.statistics.get_mut(slot as usize) {
+                if let Some(statistics) = statistics {
                     statistics.message_received();
                 }
-                return;
+                let (start, message, end) = (base as u32, (base + head) as u32, (base + count) as u32);
+                events.lent = base + count;
+                events.records.push(Record {
+                    id: ConnectionId::new(slot, connection.generation),
+                    user: connection.user,
+                    kind: RecordKind::Message,
+                    head: (start, message),
+                    message: (message, end),
+                    block: 0,
+                });
             }
-            if !options.deliver_beats {
-                let frame = Frame { kind, head: 0..head, message, total: count };
-                return self.answer_beat(slot, &events.arena[base..base + count], &frame);
+            Some((head, kind)) if !options.deliver_beats => {
+                self.answer_beat(slot, &events.arena[base..base + count], head, kind);
             }
+            _ => self.receive_more(slot, events, count, room),
         }
-        self.receive_more(slot, events, count, room);
     }
 
     /// What was read is not just one frame.
@@ -148,10 +155,11 @@ impl<N: Net> Reactor<N> {
         }
     }
 
-    /// A beat that is not shown: answered if that is owed.
-    #[inline]
-    fn answer_beat(&mut self, slot: u32, bytes: &[u8], frame: &Frame) {
+    /// A beat that is not shown: answered if that is owed. `bytes` is the whole frame, `head` the length of its head.
+    #[inline(never)]
+    fn answer_beat(&mut self, slot: u32, bytes: &[u8], head: usize, kind: Kind) {
         let connection = &mut self.connections[slot as usize];
+        let frame = Frame { kind, head: 0..head, message: head..bytes.len(), total: bytes.len() };
         let mut intake = Intake {
             slot,
             framing: &self.options.get(connection.options).framing,
@@ -161,7 +169,7 @@ impl<N: Net> Reactor<N> {
             batch: &mut connection.batch,
             now: self.heard_at,
         };
-        intake.beat(bytes, frame);
+        intake.beat(bytes, &frame);
     }
 
     /// Reads behind what is lent of the arena and cuts there. False: there is no more to do for now.
@@ -386,6 +394,7 @@ impl<N: Net> Reactor<N> {
     }
 
     /// A read gave no byte: the socket is empty, ended or broken.
+    #[inline(never)]
     fn read_nothing(&mut self, slot: u32, read: std::io::Result<usize>) -> bool {
         let connection = &mut self.connections[slot as usize];
         match read {
@@ -410,6 +419,8 @@ impl<N: Net> Reactor<N> {
 
     /// The peer sent FIN, and all that came before it is delivered (R13).
     fn read_ended(&mut self, slot: u32) {
+        // Answers of this very turn may leave yet.
+        self.write_batch_of(slot);
         let connection = &self.connections[slot as usize];
         if connection.flags.any(Flags::WRITE_FAILED) {
             return self.end_failed(slot, 0);
@@ -500,10 +511,10 @@ impl<N: Net> Reactor<N> {
     #[inline]
     fn send_codec_control(&mut self, slot: u32) {
         if !self.control.is_empty() {
-            let start = self.sends.arena.len();
-            self.sends.arena.append(&mut self.control);
+            let range = self.sends.append(&[], &self.control);
+            self.control.clear();
             let connection = &mut self.connections[slot as usize];
-            self.sends.add(slot, &mut connection.batch, Lane::Control, start, self.sends.arena.len());
+            self.sends.add(slot, &mut connection.batch, Lane::Control, range);
         }
     }
 }
@@ -563,21 +574,30 @@ impl Intake<'_> {
     /// Answers a beat if that is owed; says what it was taken for.
     #[inline]
     fn beat(&mut self, bytes: &[u8], frame: &Frame) -> Beat {
-        let taken_for = match frame.kind {
+        let kind = match frame.kind {
             Kind::Ask => Beat::Ask,
             Kind::Answer => Beat::Answer,
-            // L14: whoever has an ask outstanding takes it for the answer.
-            _ if self.monitor.state(self.slot).is_some_and(|state| state.unanswered > 0) => Beat::Answer,
-            _ => Beat::Ask,
+            Kind::Either | Kind::Message => Beat::Either,
         };
+        let taken_for = self.monitor.taken_for(self.slot, kind);
         match taken_for {
             Beat::Answer => self.counters.answers_in += 1,
             _ => self.counters.asks_in += 1,
         }
         if self.monitor.beat(self.slot, taken_for, self.now) == Owed::Answer {
-            let start = self.sends.arena.len();
-            self.framing.answer(&bytes[..frame.total], frame, &mut self.sends.arena);
-            self.sends.add(self.slot, self.batch, Lane::Control, start, self.sends.arena.len());
+            let bytes = &bytes[..frame.total];
+            let range = if self.framing.echoes_beats() {
+                self.sends.append(&[], bytes)
+            } else {
+                let built = self.sends.build(|out| {
+                    self.framing.answer(bytes, frame, out);
+                    Ok::<(), std::convert::Infallible>(())
+                });
+                match built {
+                    Ok(range) => range,
+                }
+            };
+            self.sends.add(self.slot, self.batch, Lane::Control, range);
             self.counters.answers_out += 1;
         }
         taken_for

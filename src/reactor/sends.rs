@@ -8,6 +8,10 @@ use super::connection::NO_BATCH;
 pub(crate) const SEND_ARENA_BYTES: usize = 256 << 10;
 /// Slices handed to the kernel in one call; the kernel's own limit is 1,024.
 pub(crate) const SLICES_MAX: usize = 64;
+/// The arena begins with this.
+const GROWTH_BYTES: usize = 64 << 10;
+/// A scratch buffer above this is given back.
+const SCRATCH_BYTES_MAX: usize = 64 << 10;
 const NO_SLOT: u32 = u32::MAX;
 const NO_PIECE: u32 = u32::MAX;
 
@@ -21,6 +25,7 @@ pub(crate) enum Lane {
 /// One whole frame in the arena; several connections may share its bytes (broadcast). The first piece of a connection
 /// stands for its batch: it knows the slot, the last piece and the bytes of all.
 #[derive(Clone, Copy, Debug)]
+#[repr(align(32))]
 pub(crate) struct Piece {
     slot: u32,
     start: u32,
@@ -47,9 +52,12 @@ impl Piece {
 
 #[derive(Debug, Default)]
 pub(crate) struct Sends {
-    /// The frames. Appended to by the codec, then named by a piece.
-    pub(crate) arena: Vec<u8>,
+    /// The frames lie in `..filled`; what is behind was written in earlier turns and is written over.
+    arena: Vec<u8>,
+    filled: usize,
     pub(crate) pieces: Vec<Piece>,
+    /// Where a codec builds a frame whose length is not known before.
+    scratch: Vec<u8>,
 }
 
 impl Sends {
@@ -57,39 +65,76 @@ impl Sends {
         self.pieces.is_empty()
     }
 
-    /// Appends a frame of the plainest kind and gives it to a connection that has no batch yet. The way of
-    /// most frames.
-    #[inline]
-    pub(crate) fn add_plain(&mut self, slot: u32, batch: &mut u32, head: [u8; 4], message: &[u8]) {
-        let index = self.pieces.len() as u32;
-        let start = self.arena.len();
-        self.arena.reserve(head.len() + message.len());
-        self.arena.extend(head);
-        self.arena.extend_from_slice(message);
-        let (start, end) = (start as u32, self.arena.len() as u32);
-        *batch = index;
-        let bytes = end - start;
-        self.pieces.push(Piece { slot, start, end, next: NO_PIECE, last: index, bytes, lane: Lane::Data });
+    /// Whether the arena has what one flush should carry.
+    #[inline(always)]
+    pub(crate) fn is_full(&self) -> bool {
+        self.filled >= SEND_ARENA_BYTES
+    }
+
+    /// Appends two parts to the arena as one frame; returns where it lies.
+    #[inline(always)]
+    pub(crate) fn append(&mut self, head: &[u8], message: &[u8]) -> (usize, usize) {
+        let start = self.filled;
+        let middle = start + head.len();
+        let end = middle + message.len();
+        if end > self.arena.len() {
+            self.grow(end);
+        }
+        let to = &mut self.arena[start..end];
+        to[..head.len()].copy_from_slice(head);
+        to[head.len()..].copy_from_slice(message);
+        self.filled = end;
+        (start, end)
+    }
+
+    /// Zeroed memory is not touched before it is used.
+    #[cold]
+    fn grow(&mut self, end: usize) {
+        let mut arena = vec![0; end.next_power_of_two().max(GROWTH_BYTES)];
+        arena[..self.filled].copy_from_slice(&self.arena[..self.filled]);
+        self.arena = arena;
+    }
+
+    /// Lets a codec build a frame and appends it; `Err` leaves the arena as it was.
+    pub(crate) fn build<E>(&mut self, build: impl FnOnce(&mut Vec<u8>) -> Result<(), E>) -> Result<(usize, usize), E> {
+        let mut scratch = std::mem::take(&mut self.scratch);
+        scratch.clear();
+        let range = build(&mut scratch).map(|()| self.append(&[], &scratch));
+        if scratch.capacity() <= SCRATCH_BYTES_MAX {
+            self.scratch = scratch;
+        }
+        range
+    }
+
+    /// Takes the newest frame back, which no piece names yet.
+    pub(crate) fn take_back(&mut self, start: usize) {
+        self.filled = start;
     }
 
     /// Gives `start..end` of the arena to a connection's lane. `batch` is where the connection remembers its batch.
     #[inline]
-    pub(crate) fn add(&mut self, slot: u32, batch: &mut u32, lane: Lane, start: usize, end: usize) {
-        let index = self.pieces.len() as u32;
-        let bytes = (end - start) as u32;
-        let mut piece =
-            Piece { slot, start: start as u32, end: end as u32, next: NO_PIECE, last: index, bytes, lane };
+    pub(crate) fn add(&mut self, slot: u32, batch: &mut u32, lane: Lane, range: (usize, usize)) {
         if *batch == NO_BATCH {
-            *batch = index;
+            self.add_first(slot, batch, lane, range);
         } else {
-            piece.slot = NO_SLOT;
-            self.append(*batch, index, bytes);
+            let index = self.pieces.len() as u32;
+            self.link(*batch, index, (range.1 - range.0) as u32);
+            self.add_first(NO_SLOT, &mut 0, lane, range);
         }
-        self.pieces.push(piece);
+    }
+
+    /// The same for a connection that has no batch yet.
+    #[inline(always)]
+    pub(crate) fn add_first(&mut self, slot: u32, batch: &mut u32, lane: Lane, (start, end): (usize, usize)) {
+        let index = self.pieces.len() as u32;
+        *batch = index;
+        let (start, end) = (start as u32, end as u32);
+        self.pieces.push(Piece { slot, start, end, next: NO_PIECE, last: index, bytes: end - start, lane });
     }
 
     /// Links piece `index` behind the others of a batch.
-    fn append(&mut self, batch: u32, index: u32, bytes: u32) {
+    #[inline(never)]
+    fn link(&mut self, batch: u32, index: u32, bytes: u32) {
         let first = &mut self.pieces[batch as usize];
         let last = std::mem::replace(&mut first.last, index);
         first.bytes += bytes;
@@ -148,10 +193,10 @@ impl Sends {
 
     /// Ready for the next turn. Memory beyond the usual is given back.
     pub(crate) fn clear(&mut self) {
-        self.arena.clear();
+        self.filled = 0;
         self.pieces.clear();
-        if self.arena.capacity() > 4 * SEND_ARENA_BYTES {
-            self.arena.shrink_to(SEND_ARENA_BYTES);
+        if self.arena.len() > 4 * SEND_ARENA_BYTES {
+            self.arena = Vec::new();
         }
     }
 }
@@ -161,9 +206,8 @@ mod tests {
     use super::*;
 
     fn add(sends: &mut Sends, slot: u32, batch: &mut u32, lane: Lane, bytes: &[u8]) {
-        let start = sends.arena.len();
-        sends.arena.extend_from_slice(bytes);
-        sends.add(slot, batch, lane, start, sends.arena.len());
+        let range = sends.append(&[], bytes);
+        sends.add(slot, batch, lane, range);
     }
 
     #[test]
@@ -189,11 +233,11 @@ mod tests {
     #[test]
     fn one_broadcast_frame_is_shared_by_many() {
         let mut sends = Sends::default();
-        sends.arena.extend_from_slice(b"news");
+        let range = sends.append(b"ne", b"ws");
         for slot in 0..100 {
-            sends.add(slot, &mut NO_BATCH.clone(), Lane::Data, 0, 4);
+            sends.add(slot, &mut NO_BATCH.clone(), Lane::Data, range);
         }
-        assert_eq!(sends.arena.len(), 4);
+        assert_eq!(sends.filled, 4);
         assert!(sends.pieces.iter().all(|piece| sends.only_piece(piece) == Some(b"news")));
     }
 
@@ -202,7 +246,7 @@ mod tests {
         let mut sends = Sends::default();
         let mut batch = NO_BATCH;
         for round in 0..2 * SLICES_MAX as u8 {
-            sends.arena.push(0);
+            sends.append(&[], &[0]);
             add(&mut sends, 1, &mut batch, if round % 2 == 0 { Lane::Data } else { Lane::Control }, &[round + 1]);
         }
         let first = sends.pieces[batch as usize];

@@ -77,7 +77,7 @@ impl Statistics {
     }
 
     /// One read or write brings less than 4 GiB.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn received(&mut self, bytes: usize) {
         self.bytes_in.add(bytes as u32);
     }

@@ -10,7 +10,7 @@ use super::net::Net;
 use super::obituary::ClosedBy;
 use super::options::WhenFull;
 use super::outbox::{CONTROL_BYTES_MAX, Outbox};
-use super::sends::{Lane, Piece, SEND_ARENA_BYTES, Sends};
+use super::sends::{Lane, Piece, Sends};
 use crate::frame::EncodeError;
 
 /// Why a message was not accepted for sending. Nothing of it was queued.
@@ -73,24 +73,8 @@ pub struct Broadcast {
 impl<N: Net> Reactor<N> {
     /// Queues one message, framed; the bytes are copied before this returns and leave at the next
     /// [`flush`](Self::flush) or poll.
-    #[inline]
+    #[inline(always)]
     pub fn send(&mut self, id: ConnectionId, message: &[u8]) -> Result<(), SendError> {
-        let Some(connection) = self.connections.get_mut(id.slot() as usize) else { return Err(SendError::Stale) };
-        let framing = &self.options.get(connection.options).framing;
-        // The usual: a live connection on which nothing waits, and a head that is nothing but the length.
-        let idle = connection.generation == id.generation()
-            && connection.batch == NO_BATCH
-            && connection.outbox.is_none()
-            && connection.flags.takes_sends()
-            && self.sends.arena.len() < SEND_ARENA_BYTES;
-        if idle && let Some(head) = framing.plain_head(message.len()) {
-            self.sends.add_plain(id.slot(), &mut connection.batch, head, message);
-            self.counters.messages_out += 1;
-            if let Some(statistics) = self.statistics.get_mut(id.slot() as usize) {
-                statistics.message_sent();
-            }
-            return Ok(());
-        }
         self.send_with_head(id, None, &[message])
     }
 
@@ -100,23 +84,45 @@ impl<N: Net> Reactor<N> {
     }
 
     /// The same with the head given, in the form in which heads are shown: the codec writes the length into it (F5).
+    #[inline]
     pub fn send_with_head(
         &mut self,
         id: ConnectionId,
         head: Option<&[u8]>,
         message: &[&[u8]],
     ) -> Result<(), SendError> {
-        if self.sends.arena.len() >= SEND_ARENA_BYTES {
+        // The usual: a live connection on which nothing waits, and a head that is nothing but the length.
+        if let Some(connection) = self.connections.get_mut(id.slot() as usize)
+            && connection.generation == id.generation()
+            && connection.batch == NO_BATCH
+            && connection.outbox.is_none()
+            && connection.flags.takes_sends()
+            && let [message] = message
+            && let Some(head) = self.options.get(connection.options).framing.plain_head(head, message.len())
+            && !self.sends.is_full()
+        {
+            let range = self.sends.append(&head, message);
+            self.sends.add_first(id.slot(), &mut connection.batch, Lane::Data, range);
+            self.counters.messages_out += 1;
+            if let Some(statistics) = self.statistics.get_mut(id.slot() as usize) {
+                statistics.message_sent();
+            }
+            return Ok(());
+        }
+        self.send_unusual(id, head, message)
+    }
+
+    #[inline(never)]
+    fn send_unusual(&mut self, id: ConnectionId, head: Option<&[u8]>, message: &[&[u8]]) -> Result<(), SendError> {
+        if self.sends.is_full() {
             self.flush();
         }
         let Some(connection) = self.live(id) else { return Err(SendError::Stale) };
         let framing = &self.options.get(connection.options).framing;
-        let start = self.sends.arena.len();
-        framing.encode(head, message, &mut self.sends.arena)?;
-        let end = self.sends.arena.len();
+        let (start, end) = self.sends.build(|out| framing.encode(head, message, out))?;
         let accepted = self.enqueue(id, start, end);
         if accepted.is_err() {
-            self.sends.arena.truncate(start);
+            self.sends.take_back(start);
         }
         accepted
     }
@@ -139,11 +145,8 @@ impl<N: Net> Reactor<N> {
                     let range = match known {
                         Some((_, range)) => range.clone(),
                         None => {
-                            let start = self.sends.arena.len();
                             let framing = &self.options.get(options).framing;
-                            let range = framing
-                                .encode(head, &[message], &mut self.sends.arena)
-                                .map(|()| (start, self.sends.arena.len()));
+                            let range = self.sends.build(|out| framing.encode(head, &[message], out));
                             encoded.push((options, range.clone()));
                             range
                         }
@@ -178,7 +181,7 @@ impl<N: Net> Reactor<N> {
             self.make_room(slot, end - start)?;
         }
         let connection = &mut self.connections[slot as usize];
-        self.sends.add(slot, &mut connection.batch, Lane::Data, start, end);
+        self.sends.add(slot, &mut connection.batch, Lane::Data, (start, end));
         self.counters.messages_out += 1;
         if let Some(statistics) = self.statistics.get_mut(slot as usize) {
             statistics.message_sent();
@@ -270,9 +273,9 @@ impl<N: Net> Reactor<N> {
     pub(crate) fn ask(&mut self, slot: u32) {
         let connection = &mut self.connections[slot as usize];
         let framing = &self.options.get(connection.options).framing;
-        let start = self.sends.arena.len();
-        if framing.ask(&mut self.sends.arena) {
-            self.sends.add(slot, &mut connection.batch, Lane::Control, start, self.sends.arena.len());
+        let ask = self.sends.build(|out| if framing.ask(out) { Ok(()) } else { Err(()) });
+        if let Ok(range) = ask {
+            self.sends.add(slot, &mut connection.batch, Lane::Control, range);
             self.counters.asks_out += 1;
         }
     }
@@ -307,7 +310,7 @@ impl<N: Net> Reactor<N> {
         self.sends.forget(index);
     }
 
-    #[inline]
+    #[inline(always)]
     fn write_batch(&mut self, sends: &Sends, batch: &Piece, slot: u32) {
         let connection = &mut self.connections[slot as usize];
         connection.batch = NO_BATCH;
@@ -331,12 +334,19 @@ impl<N: Net> Reactor<N> {
         if connection.flags.any(Flags::WRITE_FAILED) {
             return;
         }
-        let written = if connection.outbox.is_some() || !connection.flags.takes_writes() {
-            Ok(0)
-        } else {
-            self.net.send_vectored(&connection.socket, &sends.slices(batch))
-        };
+        if connection.outbox.is_some() || !connection.flags.takes_writes() {
+            return self.written(sends, batch, slot, Ok(0));
+        }
+        let slices = sends.slices(batch);
+        let offered: usize = slices.iter().map(|slice| slice.len()).sum();
+        let written = self.net.send_vectored(&connection.socket, &slices);
+        let is_whole = written.as_ref().is_ok_and(|count| *count == offered);
         self.written(sends, batch, slot, written);
+        if is_whole && offered < batch.batch_bytes() {
+            // More frames than one call takes, and it took those: no edge will come for the rest.
+            self.connections[slot as usize].flags.set(Flags::WRITABLE);
+            self.write_outbox(slot);
+        }
     }
 
     #[cold]
