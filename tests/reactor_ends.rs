@@ -70,7 +70,10 @@ fn a_close_at_once_loses_what_is_queued_and_counts_it() {
     assert!(queued > 0);
     pump.reactor.close(id, Close::AtOnce, Some(256)).unwrap();
     let closed = pump.closed(id);
-    assert_eq!(closed.what, What::Closed { reason: Reason::Application(256), os_error: 0, silence_ms: 0, queued_bytes: queued as u32 });
+    assert_eq!(
+        closed.what,
+        What::Closed { reason: Reason::Application(256), os_error: 0, silence_ms: 0, queued_bytes: queued as u32 }
+    );
     assert_eq!(pump.reactor.obituary(id).unwrap().queued_bytes, queued);
     let got = peer.read_to_end().unwrap();
     assert_eq!(got.len() + queued, (10 << 20) + 4);
@@ -90,7 +93,10 @@ fn the_codes_below_256_are_heartlines() {
     let mut pump = Pump::default();
     let (_peer, id) = pump.peer(length());
     assert_eq!(pump.reactor.close(id, Close::AtOnce, Some(255)), Err(CloseError::CodeReserved(255)));
-    assert_eq!(pump.reactor.drain(DrainOptions { code: Some(1), ..Default::default() }), Err(CloseError::CodeReserved(1)));
+    assert_eq!(
+        pump.reactor.drain(DrainOptions { code: Some(1), ..Default::default() }),
+        Err(CloseError::CodeReserved(1))
+    );
     assert!(pump.reactor.state(id).is_some());
     pump.reactor.close(id, Close::AtOnce, Some(u16::MAX)).unwrap();
     assert_eq!(pump.closed(id).reason(), Some(Reason::Application(u16::MAX)));

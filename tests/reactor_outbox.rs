@@ -133,7 +133,11 @@ fn all_outboxes_together_stay_under_their_cap() {
                 refused += peers.iter().filter(|(_, id)| rig.reactor.send(*id, &[0; 996]).is_err()).count();
             }
             rig.poll(0);
-            assert!(rig.reactor.counters().outbox_bytes_now <= CAP as u64, "{}", rig.reactor.counters().outbox_bytes_now);
+            assert!(
+                rig.reactor.counters().outbox_bytes_now <= CAP as u64,
+                "{}",
+                rig.reactor.counters().outbox_bytes_now
+            );
         }
         assert_eq!(refused, 200 - CAP / 1000);
         // Sockets that take it are not affected by those that do not.
@@ -179,7 +183,10 @@ fn a_broadcast_is_encoded_once_and_tells_who_did_not_get_it() {
     assert_eq!(outcome.accepted, 3);
     assert_eq!(outcome.refused, [(gone_id, SendError::Stale)]);
     pump.reactor.flush();
-    assert_eq!((a.read_frame(), b.read_frame(), line.read(5)), (b"news".to_vec(), b"news".to_vec(), b"news\n".to_vec()));
+    assert_eq!(
+        (a.read_frame(), b.read_frame(), line.read(5)),
+        (b"news".to_vec(), b"news".to_vec(), b"news\n".to_vec())
+    );
     let outcome = pump.reactor.broadcast_all(Some(a_id), None, b"more");
     assert_eq!((outcome.accepted, outcome.refused.len()), (2, 0));
     // What a framing cannot carry is told for whom it is so.

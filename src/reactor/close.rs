@@ -151,7 +151,8 @@ impl<N: Net> Reactor<N> {
             Some(code) if code >= 256 => Reason::Application(code),
             Some(code) => return Err(CloseError::CodeReserved(code)),
         };
-        let listeners: Vec<_> = self.listeners.iter().map(|(index, _)| super::accept::ListenerId(index as u32)).collect();
+        let listeners: Vec<_> =
+            self.listeners.iter().map(|(index, _)| super::accept::ListenerId(index as u32)).collect();
         for listener in listeners {
             self.stop_listening(listener);
         }

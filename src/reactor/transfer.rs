@@ -290,4 +290,3 @@ impl<N: Net> Reactor<N> {
         true
     }
 }
-
