@@ -131,7 +131,8 @@ fn out_of_descriptors_it_holds_what_it_has_and_goes_on_later() {
     // Some go: all the others come in.
     let waiting = 20 - (pump.reactor.len() - 1);
     assert!(waiting > 5, "{waiting}");
-    let gone: Vec<_> = pump.history.iter().filter(|told| told.is_opened() && told.id != held_id).map(|told| told.id).collect();
+    let gone: Vec<_> =
+        pump.history.iter().filter(|told| told.is_opened() && told.id != held_id).map(|told| told.id).collect();
     for id in gone {
         pump.reactor.close(id, Close::AtOnce, None).unwrap();
     }
@@ -197,6 +198,9 @@ fn a_death_leaves_no_orphan_in_the_kernel() {
     assert_eq!(pump.closed(id).reason(), Some(Reason::Silent));
     let ours = format!(":{port:04X} ");
     let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
-    let orphans: Vec<_> = table.lines().filter(|line| line.split_whitespace().nth(2).is_some_and(|to| format!("{} ", &to[8..]) == ours)).collect();
+    let orphans: Vec<_> = table
+        .lines()
+        .filter(|line| line.split_whitespace().nth(2).is_some_and(|to| format!("{} ", &to[8..]) == ours))
+        .collect();
     assert!(orphans.is_empty(), "{orphans:?}");
 }

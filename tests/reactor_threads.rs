@@ -135,8 +135,10 @@ fn no_wake_is_lost_when_many_post_while_the_reactor_falls_asleep() {
 
 #[test]
 fn letters_for_a_reactor_with_a_small_batch_do_not_pile_up_inside() {
-    let mut pump =
-        Pump::with_events(Config { mailbox_max: 100_000, ..Config::default() }, heartline::reactor::Events::with_capacity(1, 8 << 10));
+    let mut pump = Pump::with_events(
+        Config { mailbox_max: 100_000, ..Config::default() },
+        heartline::reactor::Events::with_capacity(1, 8 << 10),
+    );
     let mailbox = pump.reactor.mailbox().unwrap();
     for _ in 0..50_000 {
         mailbox.send(ConnectionId::NONE, vec![0]).unwrap();

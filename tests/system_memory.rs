@@ -37,7 +37,10 @@ fn marks_fire_for_slow_readers_of_a_broadcast_and_the_cap_of_all_holds() {
     let (mut refused, mut capped, mut most) = (0, 0, 0);
     let began = Instant::now();
     while capped < 100 {
-        assert!(began.elapsed() < Duration::from_secs(20), "{refused} refused by marks, {capped} by the cap, {full} Full");
+        assert!(
+            began.elapsed() < Duration::from_secs(20),
+            "{refused} refused by marks, {capped} by the cap, {full} Full"
+        );
         if readers.len() == opened && (opened == 0 || opened == FIRST && full == FIRST) {
             let more = if opened == 0 { FIRST } else { READERS - FIRST };
             readers.extend((0..more).map(|_| TcpStream::connect(address).expect("a connection")));

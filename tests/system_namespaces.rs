@@ -166,7 +166,8 @@ fn a_server_that_writes_each_second_finds_the_clients_dead_all_the_same() {
     let scene = Scene::new(ASKING, "broadcast");
     let writes = {
         use std::io::Write;
-        let mut publisher = scene.wire.server.run(|| std::net::TcpStream::connect(scene.server.address).expect("local"));
+        let mut publisher =
+            scene.wire.server.run(|| std::net::TcpStream::connect(scene.server.address).expect("local"));
         std::thread::spawn(move || {
             // Until the server is gone; bounded all the same.
             for _ in 0..30 {

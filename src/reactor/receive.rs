@@ -145,13 +145,24 @@ impl<N: Net> Reactor<N> {
                 let (taken_for, owed) = self.monitor.take_beat(slot, beat_of(kind), self.heard_at);
                 self.counters.count_beat(taken_for);
                 if owed == Owed::Answer {
-                    if options.framing.echoes_beats() && connection.batch == NO_BATCH {
-                        let range = self.sends.append(&[], &free[..count]);
-                        self.sends.add_first(slot, &mut connection.batch, Lane::Control, range);
+                    // Nothing waits before it and it is there already: it leaves at once.
+                    let at_once =
+                        options.framing.echoes_beats() && connection.batch == NO_BATCH && connection.outbox.is_none();
+                    if at_once && let Ok(sent) = self.net.send(&connection.socket, &free[..count]) {
                         self.counters.answers_out += 1;
-                    } else {
-                        self.answer_beat(slot, &events.arena[base..base + count], head, kind);
+                        self.counters.bytes_out += sent as u64;
+                        if let Some(statistics) = statistics {
+                            statistics.sent(sent, self.now);
+                        }
+                        if sent < count {
+                            connection.flags.clear(Flags::WRITABLE);
+                            let rest = self.sends.append(&[], &free[sent..count]);
+                            self.sends.add(slot, &mut connection.batch, Lane::Control, rest);
+                        }
+                        return;
                     }
+                    // What kept it from leaving is found again by the flush.
+                    self.answer_beat(slot, &events.arena[base..base + count], head, kind);
                 }
             }
             _ => self.receive_more(slot, events, count, room),
