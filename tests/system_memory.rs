@@ -70,7 +70,7 @@ fn marks_fire_for_slow_readers_of_a_broadcast_and_the_cap_of_all_holds() {
             assert!(most <= CAP + READERS * frame(&news).len(), "outboxes hold {most} bytes over their cap");
         }
     }
-    assert!(full >= FIRST && full <= READERS && refused > FIRST, "Full is told once until Drained: {full}, {refused}");
+    assert!((FIRST..=READERS).contains(&full) && refused > FIRST, "Full is told once until Drained: {full}, {refused}");
     // They read: Drained for each that was full, and all is sent.
     for reader in &mut readers {
         reader.set_nonblocking(true).expect("a socket");
