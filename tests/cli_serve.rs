@@ -378,6 +378,85 @@ fn at_max_connections_accepting_pauses_and_resumes() {
 }
 
 #[test]
+fn one_address_too_many_is_reset_and_the_others_live() {
+    let mut server = Server::start(&["--per-address", "1"]);
+    let mut first = server.connect();
+    first.echo(b"1");
+    assert!(!server.connect().reads_the_end(), "over the limit is a reset");
+    first.echo(b"still there");
+    drop(first);
+    server.line("closed");
+    server.connect().echo(b"2");
+    assert_eq!(server.end()["closed"]["over_limit"], 1);
+}
+
+#[test]
+fn accepts_per_second_make_the_rest_wait_in_the_queue() {
+    let server = Server::start(&["--accepts-per-second", "5"]);
+    let from = Instant::now();
+    let mut clients: Vec<Client> = (0..11).map(|_| server.connect()).collect();
+    for client in &mut clients {
+        client.echo(b"x");
+    }
+    assert!(from.elapsed() > Duration::from_millis(1900), "{:?}", from.elapsed());
+}
+
+#[test]
+fn a_first_frame_must_come() {
+    let mut server = Server::start(&["--first-frame", "300ms"]);
+    let (mut speaks, mut waits) = (server.connect(), server.connect());
+    speaks.echo(b"x");
+    waits.reads_the_end();
+    assert_eq!(server.line("closed")["reason"], "first_frame_late");
+    speaks.echo(b"y");
+}
+
+#[test]
+fn mass_silence_is_told_and_holds_the_verdicts() {
+    let mut server = Server::start(&["--timeout", "700ms", "--mass-silence", "50/2s"]);
+    let mut clients: Vec<Client> = (0..120).map(|_| server.connect()).collect();
+    for client in &mut clients {
+        client.echo(b"x");
+    }
+    let told = server.line("mass_silence");
+    assert!(told["silent"].as_u64() > Some(60) && told["of"] == 120, "{told}");
+    thread::sleep(Duration::from_millis(800));
+    assert!(!server.has_line("closed"));
+    clients[0].echo(b"the uplink was ours");
+}
+
+#[test]
+fn an_autopsy_counts_bytes_that_come_after_the_death() {
+    let mut server = Server::start(&["--timeout", "300ms", "--autopsy", "500ms"]);
+    let mut client = server.connect();
+    client.echo(b"x");
+    assert_eq!(server.line("closed")["reason"], "silent");
+    client.0.write_all(b"I was only slow").unwrap();
+    client.reads_the_end();
+    thread::sleep(Duration::from_millis(700));
+    let summary = server.end();
+    assert_eq!(
+        (&summary["autopsies"], &summary["false_deaths"], &summary["false_death_bytes"]),
+        (&json!(1), &json!(1), &json!(15))
+    );
+}
+
+#[test]
+fn a_stop_of_the_process_is_told_and_kills_nobody() {
+    let mut server = Server::start(&["--timeout", "800ms"]);
+    let mut client = server.connect();
+    client.echo(b"x");
+    server.signal(Signal::SIGSTOP);
+    thread::sleep(Duration::from_millis(1500));
+    client.send(b"");
+    server.signal(Signal::SIGCONT);
+    assert!(server.line("stalled")["ms"].as_u64() > Some(400));
+    assert_eq!(client.receive(), b"");
+    client.echo(b"y");
+    assert!(!server.has_line("closed"));
+}
+
+#[test]
 fn an_idle_server_does_not_wake_up() {
     let server = Server::start(&["--threads", "2"]);
     let mut client = server.connect();

@@ -18,11 +18,7 @@ fn wires() -> Vec<Wire> {
         (
             "length:4be",
             [framed(b"one"), framed(b"twotwo"), framed(&[7; 300])].concat(),
-            vec![
-                pair(&[0, 0, 0, 3], b"one"),
-                pair(&[0, 0, 0, 6], b"twotwo"),
-                pair(&[0, 0, 1, 44], &[7; 300]),
-            ],
+            vec![pair(&[0, 0, 0, 3], b"one"), pair(&[0, 0, 0, 6], b"twotwo"), pair(&[0, 0, 1, 44], &[7; 300])],
         ),
         (
             "length:2le,at=2,head=6",
@@ -60,7 +56,11 @@ fn every_cut_of_every_framing_gives_the_same_messages() {
             });
             peer.write(&wire[cut..]);
             let messages: Vec<_> = expected.iter().map(|_| pump.message(id)).collect();
-            assert_eq!(messages, expected.iter().map(|(_, message)| message.clone()).collect::<Vec<_>>(), "{spec} {cut}");
+            assert_eq!(
+                messages,
+                expected.iter().map(|(_, message)| message.clone()).collect::<Vec<_>>(),
+                "{spec} {cut}"
+            );
             drop(peer);
             pump.closed(id);
             let heads: Vec<_> = pump
@@ -267,7 +267,10 @@ fn data_and_fin_in_one_edge_are_both_told() {
         drop(peer);
         pump.closed(id);
         let told = pump.of(id);
-        assert!(matches!(told[1..], [What::Message { .. }, What::Closed { reason: Reason::PeerClosed, .. }]), "{told:?}");
+        assert!(
+            matches!(told[1..], [What::Message { .. }, What::Closed { reason: Reason::PeerClosed, .. }]),
+            "{told:?}"
+        );
     }
 }
 

@@ -43,7 +43,11 @@ fn a_read_cut_at_any_byte_loses_nothing() {
         let messages = rig.messages(id);
         assert_eq!(messages.len(), 29, "reads of {read_max}");
         assert!(messages.iter().zip(1..).all(|(message, number)| *message == vec![number; usize::from(number) * 7]));
-        assert!(matches!(rig.of(id).last(), Some(What::Closed { reason: Reason::PeerClosed, .. })), "{read_max} {:?}", rig.of(id).last());
+        assert!(
+            matches!(rig.of(id).last(), Some(What::Closed { reason: Reason::PeerClosed, .. })),
+            "{read_max} {:?}",
+            rig.of(id).last()
+        );
     }
 }
 
@@ -457,7 +461,8 @@ fn a_wait_that_fills_its_list_is_repeated_before_anybody_is_judged() {
 
 #[test]
 fn a_mass_death_is_told_in_steps_and_the_living_are_answered_between() {
-    let mut rig = Rig::new(Config { verdicts_per_turn: 100, ..Config::default() }, Events::with_capacity(4096, 1 << 20));
+    let mut rig =
+        Rig::new(Config { verdicts_per_turn: 100, ..Config::default() }, Events::with_capacity(4096, 1 << 20));
     let options = judged(&mut rig, Role::Answer, 1000);
     rig.listen(options);
     let peers = rig.peers(1000);
@@ -490,7 +495,8 @@ fn ten_thousand_closed_at_once_do_not_delay_the_living() {
         rig.reactor.close(*id, Close::AtOnce, None).unwrap();
     }
     let mut polls = 0;
-    while rig.reactor.counters().closed_in_all() as usize > rig.history.iter().filter(|(_, told)| told.reason().is_some()).count()
+    while rig.reactor.counters().closed_in_all() as usize
+        > rig.history.iter().filter(|(_, told)| told.reason().is_some()).count()
     {
         rig.kernel.world(|world| world.bytes(living, &framed(b"")));
         let before = rig.output(living).len();
@@ -572,7 +578,8 @@ fn a_drain_closes_evenly_over_its_spread_and_cuts_at_its_limit() {
     let began = rig.now_ms();
     for tenth in 1..=10 {
         rig.run(100);
-        let begun = peers.iter().filter(|(socket, _)| rig.kernel.world(|world| world.sockets[*socket].fin_sent)).count();
+        let begun =
+            peers.iter().filter(|(socket, _)| rig.kernel.world(|world| world.sockets[*socket].fin_sent)).count();
         assert!(begun.abs_diff(tenth * 10) <= 2, "{begun} after {tenth} tenths");
     }
     rig.run(2500);

@@ -206,7 +206,9 @@ fn a_policy_of_another_reactor_is_refused_and_not_a_panic() {
     }
     let foreign = other.reactor.define_policy(Policy::lan()).unwrap();
     let mut pump = Pump::default();
-    assert!(pump.reactor.listen(&"127.0.0.1:0".parse().unwrap(), &ListenOptions::new(length().policy(foreign))).is_err());
+    assert!(
+        pump.reactor.listen(&"127.0.0.1:0".parse().unwrap(), &ListenOptions::new(length().policy(foreign))).is_err()
+    );
     let (_peer, id) = pump.peer(length());
     assert!(pump.reactor.set_options(id, &length().policy(foreign)).is_err());
     assert!(!pump.reactor.set_policy(id, foreign));

@@ -242,7 +242,7 @@ mod tests {
     fn a_bad_frame_says_what_was_wrong() {
         let framing = heartline::frame::Framing::parse("length:4be").unwrap();
         let error = framing.cut(&mut [255; 8], &mut Default::default(), &mut Vec::new()).unwrap_err();
-        let dead = Obituary { frame_error: Some(error.clone()), address: None, tcp: None, ..obituary() };
+        let dead = Obituary { frame_error: Some(error), address: None, tcp: None, ..obituary() };
         let line = parsed(|out, format| closed(out, format, &dead));
         assert_eq!(line["detail"], json!(error.to_string()));
         assert_eq!((&line["remote"], &line["tcp"]), (&Value::Null, &Value::Null));

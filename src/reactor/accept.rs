@@ -116,8 +116,7 @@ impl<N: Net> Reactor<N> {
         if options.policy.is_some_and(|policy| self.monitor.policy_id(policy.index()).is_none()) {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "the policy is not one of this reactor's"));
         }
-        let policy =
-            if options.framing.has_beats() { self.policies.beats } else { self.policies.none };
+        let policy = if options.framing.has_beats() { self.policies.beats } else { self.policies.none };
         self.options
             .intern(options, dialled, policy)
             .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "65,535 distinct options are in use, the limit"))

@@ -109,7 +109,7 @@ impl Drain {
 impl<N: Net> Reactor<N> {
     /// Closes a connection. Its Closed event comes with a later poll, with `code` (from 256 up) or `local` as reason;
     /// without a code, a flush after the peer's own FIN (`ReadClosed`) is `peer_closed`.
-    /// Closing twice is no error while it lasts: the second may only be quicker.
+    /// Closing twice is no error while it lasts: the second may only be quicker, the reason is that of the first.
     pub fn close(&mut self, id: ConnectionId, how: Close, code: Option<u16>) -> Result<(), CloseError> {
         let reason = match code {
             None => Reason::Local,
@@ -131,8 +131,13 @@ impl<N: Net> Reactor<N> {
                     self.begin_closing(slot, reason, by);
                 }
             }
-            Close::Flush | Close::AtOnce => self.end(slot, reason, 0, ClosedBy::Application),
-            Close::Abort => self.end_by(slot, reason, 0, ClosedBy::Application, None, Farewell::Abort),
+            Close::Flush | Close::AtOnce | Close::Abort => {
+                // One reason: a close that is under way is only made quicker.
+                let begun = self.closing.get(&slot).map(|closing| (closing.reason, closing.by));
+                let (reason, by) = begun.unwrap_or((reason, ClosedBy::Application));
+                let farewell = if how == Close::Abort { Farewell::Abort } else { Farewell::Orderly };
+                self.end_by(slot, reason, 0, by, None, farewell);
+            }
         }
         self.show_work();
         Ok(())
@@ -146,7 +151,8 @@ impl<N: Net> Reactor<N> {
             Some(code) if code >= 256 => Reason::Application(code),
             Some(code) => return Err(CloseError::CodeReserved(code)),
         };
-        let listeners: Vec<_> = self.listeners.iter().map(|(index, _)| super::accept::ListenerId(index as u32)).collect();
+        let listeners: Vec<_> =
+            self.listeners.iter().map(|(index, _)| super::accept::ListenerId(index as u32)).collect();
         for listener in listeners {
             self.stop_listening(listener);
         }

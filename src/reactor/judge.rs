@@ -97,7 +97,8 @@ impl<N: Net> Reactor<N> {
             }
             next = Some(closing.until);
         } else {
-            let began = connection.outbox.as_ref().filter(|_| !flags.any(Flags::DIALLING)).map(|outbox| outbox.progress);
+            let began =
+                connection.outbox.as_ref().filter(|_| !flags.any(Flags::DIALLING)).map(|outbox| outbox.progress);
             if over(began, limits.output_ms) {
                 return self.end(slot, Reason::OutputStalled, 0, ClosedBy::Heartline);
             }

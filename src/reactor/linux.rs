@@ -45,12 +45,7 @@ pub struct Listener {
 impl Linux {
     /// An epoll set of our own.
     pub fn new() -> io::Result<Self> {
-        Ok(Self {
-            poll: mio::Poll::new()?,
-            clock: SystemClock::new(),
-            waker: None,
-            timer: None,
-        })
+        Ok(Self { poll: mio::Poll::new()?, clock: SystemClock::new(), waker: None, timer: None })
     }
 }
 

@@ -6,8 +6,8 @@ use std::net::SocketAddr;
 use std::os::fd::RawFd;
 use std::path::PathBuf;
 
-use super::options::SocketOptions;
 use super::obituary::TcpInfo;
+use super::options::SocketOptions;
 use crate::time::Clock;
 
 /// Where to listen or whom to dial.

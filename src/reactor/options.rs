@@ -124,13 +124,8 @@ impl Default for SocketOptions {
 
 impl SocketOptions {
     /// What a new socket is set to.
-    pub const KERNEL: Self = Self {
-        nodelay: false,
-        keepalive: None,
-        user_timeout_ms: 0,
-        send_buffer_bytes: 0,
-        receive_buffer_bytes: 0,
-    };
+    pub const KERNEL: Self =
+        Self { nodelay: false, keepalive: None, user_timeout_ms: 0, send_buffer_bytes: 0, receive_buffer_bytes: 0 };
 }
 
 /// The kernel's own probes.

@@ -3,7 +3,7 @@
 use super::connection::{ConnectionId, Flags};
 use super::core::Reactor;
 use super::counters::Counters;
-use super::events::{Events, READ_BYTES_MIN, Record, RecordKind, Reason};
+use super::events::{Events, READ_BYTES_MIN, Reason, Record, RecordKind};
 use super::inbound::{Inbound, REJOIN_BYTES_MAX};
 use super::net::Net;
 use super::obituary::ClosedBy;
@@ -75,6 +75,10 @@ impl<N: Net> Reactor<N> {
                 Some(_) => Source::Arena,
             };
             if source != Source::Backlog && !connection.flags.any(Flags::READABLE) {
+                let ended = connection.flags.any(Flags::READ_ENDED);
+                if ended && !self.options.get(connection.options).half_open {
+                    self.peer_closed(slot);
+                }
                 return;
             }
             if budget.is_spent() || events.is_full() || events.arena.len() - events.lent < READ_BYTES_MIN {
@@ -410,6 +414,8 @@ impl<N: Net> Reactor<N> {
                 if !connection.flags.any(Flags::READ_ENDED) || connection.flags.any(Flags::WRITE_FAILED) {
                     connection.flags.set(Flags::READ_ENDED);
                     self.read_ended(slot);
+                } else if !self.options.get(connection.options).half_open {
+                    self.peer_closed(slot);
                 }
             }
             Err(error) => self.end_failed(slot, error.raw_os_error().unwrap_or(0)),
@@ -417,10 +423,9 @@ impl<N: Net> Reactor<N> {
         false
     }
 
-    /// The peer sent FIN, and all that came before it is delivered (R13).
+    /// The peer sent FIN, and all that came before it is delivered. What the application sends in reply to this batch
+    /// is still flushed: the end comes with the next turn (R13).
     fn read_ended(&mut self, slot: u32) {
-        // Answers of this very turn may leave yet.
-        self.write_batch_of(slot);
         let connection = &self.connections[slot as usize];
         if connection.flags.any(Flags::WRITE_FAILED) {
             return self.end_failed(slot, 0);
@@ -429,6 +434,11 @@ impl<N: Net> Reactor<N> {
             self.forget_inbound(slot);
             return self.tell_of(slot, RecordKind::ReadClosed);
         }
+        self.list(slot);
+    }
+
+    /// The turn after the peer's FIN was read: nothing more comes in, and what is queued goes out (R13).
+    fn peer_closed(&mut self, slot: u32) {
         if self.queued(slot) == 0 {
             return self.end(slot, Reason::PeerClosed, 0, ClosedBy::Peer);
         }

@@ -56,6 +56,8 @@ pub(crate) struct Sends {
     arena: Vec<u8>,
     filled: usize,
     pub(crate) pieces: Vec<Piece>,
+    /// Bytes of all batches that wait: what a broadcast shares counts for each that it is for.
+    pub(crate) waiting_in_all: usize,
     /// Where a codec builds a frame whose length is not known before.
     scratch: Vec<u8>,
 }
@@ -128,6 +130,7 @@ impl Sends {
     pub(crate) fn add_first(&mut self, slot: u32, batch: &mut u32, lane: Lane, (start, end): (usize, usize)) {
         let index = self.pieces.len() as u32;
         *batch = index;
+        self.waiting_in_all += end - start;
         let (start, end) = (start as u32, end as u32);
         self.pieces.push(Piece { slot, start, end, next: NO_PIECE, last: index, bytes: end - start, lane });
     }
@@ -150,6 +153,7 @@ impl Sends {
     pub(crate) fn forget(&mut self, batch: u32) {
         if let Some(first) = self.pieces.get_mut(batch as usize) {
             first.slot = NO_SLOT;
+            self.waiting_in_all -= first.bytes as usize;
         }
     }
 
@@ -195,6 +199,7 @@ impl Sends {
     pub(crate) fn clear(&mut self) {
         self.filled = 0;
         self.pieces.clear();
+        self.waiting_in_all = 0;
         if self.arena.len() > 4 * SEND_ARENA_BYTES {
             self.arena = Vec::new();
         }

@@ -289,4 +289,3 @@ impl<N: Net> Reactor<N> {
         true
     }
 }
-

@@ -100,6 +100,8 @@ impl<N: Net> Reactor<N> {
             && let [message] = message
             && let Some(head) = self.options.get(connection.options).framing.plain_head(head, message.len())
             && !self.sends.is_full()
+            && self.counters.outbox_bytes_now as usize + self.sends.waiting_in_all + head.len() + message.len()
+                <= self.config.outbox_bytes_max
         {
             let range = self.sends.append(&head, message);
             self.sends.add_first(id.slot(), &mut connection.batch, Lane::Data, range);
@@ -134,6 +136,9 @@ impl<N: Net> Reactor<N> {
         head: Option<&[u8]>,
         message: &[u8],
     ) -> Broadcast {
+        if self.sends.is_full() {
+            self.flush();
+        }
         let mut outcome = Broadcast::default();
         // By number of the options: where in the arena the frame of their framing lies.
         let mut encoded: Vec<(u16, Result<(usize, usize), EncodeError>)> = Vec::new();
@@ -176,8 +181,9 @@ impl<N: Net> Reactor<N> {
         if !connection.flags.takes_sends() {
             return Err(SendError::Closing);
         }
-        // The common case: nothing waits on this connection.
-        if connection.outbox.is_some() || connection.batch != NO_BATCH {
+        // The common case: nothing waits on this connection, and all of them together are below the cap.
+        let waits = connection.outbox.is_some() || connection.batch != NO_BATCH;
+        if waits || self.outbox_bytes() + self.sends.waiting_in_all + (end - start) > self.config.outbox_bytes_max {
             self.make_room(slot, end - start)?;
         }
         let connection = &mut self.connections[slot as usize];
@@ -193,15 +199,13 @@ impl<N: Net> Reactor<N> {
     fn make_room(&mut self, slot: u32, more: usize) -> Result<(), SendError> {
         let marks = self.options.get(self.connections[slot as usize].options).marks;
         let high_bytes = marks.high_bytes as usize;
-        let outbox_bytes_max = self.config.outbox_bytes_max;
+        self.keep_below_cap(more)?;
+        if !self.connections[slot as usize].flags.takes_sends() {
+            return Err(SendError::Closing);
+        }
         let mut waiting = self.queued(slot);
         if waiting == 0 || waiting + more <= high_bytes {
-            return if self.outbox_bytes() + more <= outbox_bytes_max {
-                Ok(())
-            } else {
-                self.counters.messages_refused += 1;
-                Err(SendError::ReactorFull { outbox_bytes_max })
-            };
+            return Ok(());
         }
         if self.connections[slot as usize].batch != NO_BATCH {
             // What was only gathered may leave: the socket may have room.
@@ -232,6 +236,20 @@ impl<N: Net> Reactor<N> {
         }
         self.counters.messages_refused += 1;
         Err(SendError::Full { queued_bytes: waiting, high_bytes })
+    }
+
+    /// R5: sees that `more` bytes fit under the cap of all outboxes, should no socket take them.
+    fn keep_below_cap(&mut self, more: usize) -> Result<(), SendError> {
+        let outbox_bytes_max = self.config.outbox_bytes_max;
+        if self.outbox_bytes() + self.sends.waiting_in_all + more > outbox_bytes_max {
+            // What was only gathered may leave: then it is known how much of it the sockets refuse.
+            self.write_gathered();
+        }
+        if self.outbox_bytes() + more <= outbox_bytes_max {
+            return Ok(());
+        }
+        self.counters.messages_refused += 1;
+        Err(SendError::ReactorFull { outbox_bytes_max })
     }
 
     fn tell_full(&mut self, slot: u32, queued: usize) {
@@ -296,6 +314,18 @@ impl<N: Net> Reactor<N> {
         self.sends = sends;
         self.sends.clear();
         self.show_work();
+    }
+
+    /// Writes all batches. The arena stays as it is: the frame that is being sent lies in it.
+    fn write_gathered(&mut self) {
+        if self.sends.waiting_in_all == 0 {
+            return;
+        }
+        for index in 0..self.sends.pieces.len() {
+            if let Some(slot) = self.sends.pieces[index].slot() {
+                self.write_batch_of(slot);
+            }
+        }
     }
 
     /// Writes one connection's batch ahead of the others.

@@ -278,11 +278,6 @@ impl Peer {
         let linger = nix::libc::linger { l_onoff: 1, l_linger: 0 };
         nix::sys::socket::setsockopt(&self.0, nix::sys::socket::sockopt::Linger, &linger).unwrap();
     }
-
-    /// Takes as little from the kernel as it can, so that the other end is soon full.
-    pub fn narrow(&self) {
-        nix::sys::socket::setsockopt(&self.0, nix::sys::socket::sockopt::RcvBuf, &2048).unwrap();
-    }
 }
 
 /// A frame of `length:4be`.
