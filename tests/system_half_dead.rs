@@ -215,7 +215,12 @@ fn a_client_that_only_listens_to_a_server_that_never_falls_silent_lives() {
         publisher.write_all(&frame(b"news")).expect("the publisher lives");
         client.poll(&mut events, Some(ms(200))).expect("a poll");
         for event in &events {
-            assert!(!matches!(event.kind, EventKind::Closed { .. }), "after {:?}: {}", began.elapsed(), server.log.tail(1));
+            assert!(
+                !matches!(event.kind, EventKind::Closed { .. }),
+                "after {:?}: {}",
+                began.elapsed(),
+                server.log.tail(1)
+            );
         }
         std::thread::sleep(ms(50));
     }

@@ -136,7 +136,11 @@ fn six_thousand_peers_dead_in_one_tick_delay_nobodys_answer_and_leave_no_orphan(
         let worst = dying.worst(round * COUNT);
         no_orphans(&server, &observers);
         let dead = &server.closed()[(round - 1) * COUNT..];
-        assert!(dead.iter().all(|dead| dead.reason == "silent"), "{:?}", dead.iter().find(|dead| dead.reason != "silent"));
+        assert!(
+            dead.iter().all(|dead| dead.reason == "silent"),
+            "{:?}",
+            dead.iter().find(|dead| dead.reason != "silent")
+        );
         let early = dead.iter().filter(|dead| dead.silence_ms < 2500).count();
         assert_eq!(early, 0, "declared dead too early");
         let overshoot_ms = dead.iter().map(|dead| dead.overshoot_ms).max().unwrap_or(0);
@@ -150,5 +154,7 @@ fn six_thousand_peers_dead_in_one_tick_delay_nobodys_answer_and_leave_no_orphan(
     }
     let best = rounds.iter().map(|(worst, ..)| *worst).min().expect("a round");
     assert!(best <= answer_limit(), "while {COUNT} died, an answer took {best:?} (rounds: {rounds:?})");
-    report(&format!("{COUNT} dead in one tick: answers within {best:?}, no orphan ((wait, overshoot, spread): {rounds:?})"));
+    report(&format!(
+        "{COUNT} dead in one tick: answers within {best:?}, no orphan ((wait, overshoot, spread): {rounds:?})"
+    ));
 }
