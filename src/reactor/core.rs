@@ -399,6 +399,7 @@ impl<N: Net> Reactor<N> {
     }
 
     /// After a change from outside a poll, a nested reactor must show it on its descriptor.
+    #[inline]
     pub(crate) fn show_work(&mut self) {
         if self.nested {
             // The timer exists: setting it cannot fail for lack of anything.

@@ -71,7 +71,8 @@ impl Events {
     /// Room for `events` (at least 1) and an arena of `bytes` (at least 8 KiB).
     pub fn with_capacity(events: usize, bytes: usize) -> Self {
         Self {
-            records: Vec::new(),
+            // Untouched until used; grown piecemeal it would leave holes in the heap.
+            records: Vec::with_capacity(events.clamp(1, 4096)),
             arena: vec![0; bytes.max(2 * READ_BYTES_MIN)].into_boxed_slice(),
             lent: 0,
             blocks: Vec::new(),
@@ -110,6 +111,7 @@ impl Events {
         self.records.push(Record { id, user, kind, head: (0, 0), message: (0, 0), block: 0 });
     }
 
+    #[inline(always)]
     fn bytes(&self, block: u32, range: (u32, u32)) -> &[u8] {
         let from: &[u8] = match block {
             0 => &self.arena,
@@ -118,6 +120,7 @@ impl Events {
         &from[range.0 as usize..range.1 as usize]
     }
 
+    #[inline(always)]
     fn event(&self, record: &Record) -> Event<'_> {
         let kind = match record.kind {
             RecordKind::Opened(listener) => EventKind::Opened { listener },

@@ -91,19 +91,23 @@ impl<N: Net> Reactor<N> {
         head: Option<&[u8]>,
         message: &[&[u8]],
     ) -> Result<(), SendError> {
-        // The usual: a live connection on which nothing waits, and a head that is nothing but the length.
+        // The usual: a live connection on which nothing waits, and a short head with a length.
         if let Some(connection) = self.connections.get_mut(id.slot() as usize)
             && connection.generation == id.generation()
             && connection.batch == NO_BATCH
             && connection.outbox.is_none()
             && connection.flags.takes_sends()
             && let [message] = message
-            && let Some(head) = self.options.get(connection.options).framing.plain_head(head, message.len())
-            && !self.sends.is_full()
-            && self.counters.outbox_bytes_now as usize + self.sends.waiting_in_all + head.len() + message.len()
-                <= self.config.outbox_bytes_max
+            && self.sends.has_room(message.len(), self.config.outbox_bytes_max, self.counters.outbox_bytes_now)
         {
-            let range = self.sends.append(&head, message);
+            let framing = &self.options.get(connection.options).framing;
+            let range = if let Some(head) = framing.plain_head(head, message.len()) {
+                self.sends.append(&head, message)
+            } else if let Some((head, length)) = framing.short_head(head, message.len()) {
+                self.sends.append(&head[..length], message)
+            } else {
+                return self.send_unusual(id, head, &[message]);
+            };
             self.sends.add_first(id.slot(), &mut connection.batch, Lane::Data, range);
             self.counters.messages_out += 1;
             if let Some(statistics) = self.statistics.get_mut(id.slot() as usize) {
@@ -164,7 +168,6 @@ impl<N: Net> Reactor<N> {
                 Err(error) => outcome.refused.push((id, error)),
             }
         }
-        self.show_work();
         outcome
     }
 
@@ -192,6 +195,7 @@ impl<N: Net> Reactor<N> {
         if let Some(statistics) = self.statistics.get_mut(slot as usize) {
             statistics.message_sent();
         }
+        self.show_work();
         Ok(())
     }
 
