@@ -160,12 +160,8 @@ impl Framing {
             return (said == length && length <= self.max_bytes).then_some((4, kind));
         }
         let Wire::Length(codec) = &self.wire else { return None };
-        match codec.cut(input, self.max_bytes) {
-            Ok(Cut::Frame(frame)) if frame.total == input.len() => {
-                Some((frame.head.end, self.beats.kind(input, &frame.message)))
-            }
-            _ => None,
-        }
+        let head = codec.sole(input, self.max_bytes)?;
+        Some((head, self.beats.kind(input, &(head..input.len()))))
     }
 
     /// Whether a beat's answer is the beat itself.
@@ -185,14 +181,11 @@ impl Framing {
         fits.then_some(length.to_be_bytes())
     }
 
-    /// The same for every `length` codec with a head of up to 16 bytes: the head, and how many of the bytes it is.
+    /// The `length` codec, whose heads have one size and can be written in place.
     #[inline(always)]
     #[cfg(feature = "net")]
-    pub(crate) fn short_head(&self, given: Option<&[u8]>, length: usize) -> Option<([u8; 16], usize)> {
-        match &self.wire {
-            Wire::Length(codec) => codec.short_head(given, length),
-            _ => None,
-        }
+    pub(crate) fn length(&self) -> Option<&Length> {
+        if let Wire::Length(codec) = &self.wire { Some(codec) } else { None }
     }
 
     #[inline(never)]

@@ -106,8 +106,12 @@ impl<N: Net> Reactor<N> {
             let framing = &self.options.get(connection.options).framing;
             let range = if let Some(head) = framing.plain_head(head, message.len()) {
                 self.sends.append(&head, message)
-            } else if let Some((head, length)) = framing.short_head(head, message.len()) {
-                self.sends.append(&head[..length], message)
+            } else if let Some(codec) = framing.length()
+                && let Some(range) = self.sends.append_headed(codec.head_bytes(), message, |to| {
+                    codec.write_head(head, message.len(), to)
+                })
+            {
+                range
             } else {
                 return self.send_unusual(id, head, &[message]);
             };
