@@ -2,6 +2,8 @@
 //! `printf '\0\0\0\5hello' | nc -q1 127.0.0.1 7001 | xxd`.
 #![allow(clippy::print_stderr, reason = "an example tells what it does; the lints are the library's")]
 
+#![allow(clippy::print_stderr)] // an example shows what happens
+
 use heartline::frame::Framing;
 use heartline::reactor::{Config, EventKind, Events, ListenOptions, Options, Reactor};
 

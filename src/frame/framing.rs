@@ -185,6 +185,16 @@ impl Framing {
         fits.then_some(length.to_be_bytes())
     }
 
+    /// The same for every `length` codec with a head of up to 16 bytes: the head, and how many of the bytes it is.
+    #[inline(always)]
+    #[cfg(feature = "net")]
+    pub(crate) fn short_head(&self, given: Option<&[u8]>, length: usize) -> Option<([u8; 16], usize)> {
+        match &self.wire {
+            Wire::Length(codec) => codec.short_head(given, length),
+            _ => None,
+        }
+    }
+
     #[inline(never)]
     fn cut_other(&self, input: &mut [u8], stream: &mut Stream, control: &mut Vec<u8>) -> Result<Cut, FrameError> {
         // Classified in each arm: joined behind the match, every frame would be copied once more.

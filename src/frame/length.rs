@@ -162,6 +162,23 @@ impl Length {
         Ok(value)
     }
 
+    /// The head of a message of `length` bytes, if it has up to 16 bytes and nothing is wrong.
+    #[inline(always)]
+    #[cfg(feature = "net")]
+    pub(super) fn short_head(&self, given: Option<&[u8]>, length: usize) -> Option<([u8; 16], usize)> {
+        let mut head = [0; 16];
+        let to = head.get_mut(..self.head)?;
+        if let Some(given) = given {
+            if given.len() != to.len() {
+                return None;
+            }
+            to.copy_from_slice(given);
+        }
+        let value = (length as u64).checked_add_signed(-self.bias).filter(|value| *value <= self.most)?;
+        self.field.store(value, &mut to[self.at..]);
+        Some((head, self.head))
+    }
+
     #[inline]
     pub(super) fn encode(&self, head: Option<&[u8]>, message: &[&[u8]], out: &mut Vec<u8>) -> Result<(), EncodeError> {
         let length = super::framing::bytes_in(message);

@@ -285,18 +285,25 @@ impl<N: Net> Reactor<N> {
         if ready.is_news() && connection.flags.is_usual() && connection.inbound.is_none() {
             self.receive_usual(id.slot(), events);
         } else {
-            self.connection_changed(id, ready, events);
+            self.connection_changed(id, ready.readable, ready.writable, ready.read_closed, events);
         }
     }
 
     #[inline(never)]
-    fn connection_changed(&mut self, id: ConnectionId, ready: Readiness, events: &mut Events) {
+    fn connection_changed(
+        &mut self,
+        id: ConnectionId,
+        readable: bool,
+        writable: bool,
+        read_closed: bool,
+        events: &mut Events,
+    ) {
         let slot = id.slot();
         let Some(connection) = self.live_mut(id) else { return };
-        if ready.read_closed {
+        if read_closed {
             connection.flags.set(Flags::READ_CLOSED);
         }
-        if ready.writable && !connection.flags.any(Flags::WRITABLE) {
+        if writable && !connection.flags.any(Flags::WRITABLE) {
             if connection.flags.any(Flags::DIALLING) {
                 self.dial_ready(slot, events);
             } else {
@@ -306,7 +313,7 @@ impl<N: Net> Reactor<N> {
         }
         // Writing may have ended it.
         let Some(connection) = self.live_mut(id) else { return };
-        if ready.readable || ready.read_closed {
+        if readable || read_closed {
             connection.flags.set(Flags::READABLE);
             if !connection.flags.any(Flags::LISTED) {
                 self.receive(slot, events);
@@ -401,6 +408,7 @@ impl<N: Net> Reactor<N> {
     }
 
     /// After a change from outside a poll, a nested reactor must show it on its descriptor.
+    #[inline]
     pub(crate) fn show_work(&mut self) {
         if self.nested {
             // The timer exists: setting it cannot fail for lack of anything.

@@ -12,6 +12,8 @@ pub(crate) const SLICES_MAX: usize = 64;
 const GROWTH_BYTES: usize = 64 << 10;
 /// A scratch buffer above this is given back.
 const SCRATCH_BYTES_MAX: usize = 64 << 10;
+/// The longest head of a frame on the short way.
+const SHORT_HEAD_BYTES: usize = 16;
 const NO_SLOT: u32 = u32::MAX;
 const NO_PIECE: u32 = u32::MAX;
 
@@ -71,6 +73,14 @@ impl Sends {
     #[inline(always)]
     pub(crate) fn is_full(&self) -> bool {
         self.filled >= SEND_ARENA_BYTES
+    }
+
+    /// Whether a message of `length` bytes and a short head fit this flush, and all outboxes together if the kernel should
+    /// refuse everything.
+    #[inline(always)]
+    pub(crate) fn has_room(&self, length: usize, outbox_bytes_max: usize, outbox_bytes_now: u64) -> bool {
+        let refused = self.waiting_in_all + outbox_bytes_now as usize;
+        self.filled < SEND_ARENA_BYTES && refused + length + SHORT_HEAD_BYTES <= outbox_bytes_max
     }
 
     /// Appends two parts to the arena as one frame; returns where it lies.

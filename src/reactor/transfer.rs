@@ -168,6 +168,7 @@ impl<N: Net> Reactor<N> {
         let socket = self.forget(slot);
         self.counters.released += 1;
         self.retry_accepting();
+        self.show_work();
         Ok(Released { socket, unread, unsent, user })
     }
 
