@@ -1,6 +1,5 @@
 //! An echo server that holds its connections alive: `cargo run --release --example echo`, then in another terminal
 //! `printf '\0\0\0\5hello' | nc -q1 127.0.0.1 7001 | xxd`.
-#![allow(clippy::print_stderr, reason = "an example tells what it does; the lints are the library's")]
 
 #![allow(clippy::print_stderr)] // an example shows what happens
 
