@@ -1,4 +1,6 @@
 //! The reactor itself: what it holds, and one turn of its loop.
+//!
+//! Name it [`reactor::Reactor`](super::Reactor). The kernel as a parameter is for simulators (feature `sim`), outside semver.
 
 use std::collections::{HashMap, VecDeque};
 use std::io;
