@@ -70,6 +70,9 @@ pub struct Broadcast {
     pub refused: Vec<(ConnectionId, SendError)>,
 }
 
+/// Where in the send arena a frame lies, or why the codec could not build it.
+type Built = Result<(usize, usize), EncodeError>;
+
 impl<N: Net> Reactor<N> {
     /// Queues one message, framed; the bytes are copied before this returns and leave at the next
     /// [`flush`](Self::flush) or poll.
@@ -84,7 +87,7 @@ impl<N: Net> Reactor<N> {
     }
 
     /// The same with the head given, in the form in which heads are shown: the codec writes the length into it (F5).
-    #[inline]
+    #[inline(always)]
     pub fn send_with_head(
         &mut self,
         id: ConnectionId,
@@ -145,18 +148,18 @@ impl<N: Net> Reactor<N> {
         }
         let mut outcome = Broadcast::default();
         // By number of the options: where in the arena the frame of their framing lies.
-        let mut encoded: Vec<(u16, Result<(usize, usize), EncodeError>)> = Vec::new();
+        let mut encoded: Vec<(u16, Built)> = Vec::new();
         for id in ids {
             let result = match self.live(id).map(|connection| connection.options) {
                 None => Err(SendError::Stale),
                 Some(options) => {
                     let known = encoded.iter().find(|(known, _)| *known == options);
                     let range = match known {
-                        Some((_, range)) => range.clone(),
+                        Some((_, range)) => *range,
                         None => {
                             let framing = &self.options.get(options).framing;
                             let range = self.sends.build(|out| framing.encode(head, &[message], out));
-                            encoded.push((options, range.clone()));
+                            encoded.push((options, range));
                             range
                         }
                     };
@@ -354,7 +357,12 @@ impl<N: Net> Reactor<N> {
             && connection.flags.takes_writes()
         {
             match self.net.send(&connection.socket, bytes) {
-                Ok(count) if count == bytes.len() => self.sent(slot, count),
+                Ok(count) if count == bytes.len() => {
+                    self.counters.bytes_out += count as u64;
+                    if let Some(statistics) = self.statistics.get_mut(slot as usize) {
+                        statistics.sent(count, self.now);
+                    }
+                }
                 written => self.written(sends, batch, slot, written),
             }
             return;
