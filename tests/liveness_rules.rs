@@ -1163,3 +1163,48 @@ fn advance_twice_is_advance_once_and_time_never_goes_back() {
     host.run(9_000);
     assert_eq!(host.log.len(), length);
 }
+
+/// Who only listens to a peer that never stops talking would be taken for dead by it: what we hear proves nothing to it.
+#[test]
+fn l02_a_peer_that_talks_all_the_time_hears_from_us_every_interval_all_the_same() {
+    let policy = Policy::game().with_role(Role::Ask);
+    let interval = u64::from(policy.interval_ms);
+    for speak_every in [None, Some(3 * interval), Some(interval / 3)] {
+        for phase in 0..20 {
+            let mut host = Host::new(MonitorConfig { seed: phase, tells_sends: true, ..MonitorConfig::default() });
+            let id = host.monitor.define(policy).unwrap();
+            host.add(7, id);
+            let mut spoken = vec![0];
+            for step in 1..2_000 {
+                host.run(step * 100);
+                host.heard(7);
+                if speak_every.is_some_and(|every| (step * 100 + phase * 50) % every < 100) {
+                    host.monitor.spoke(7);
+                    spoken.push(host.now);
+                }
+            }
+            let asks = host.times(7, VerdictKind::Ask);
+            let mut signs = [spoken, asks.clone()].concat();
+            signs.sort_unstable();
+            let longest = signs.windows(2).map(|pair| pair[1] - pair[0]).max().unwrap();
+            assert!(longest <= interval + TICK_MS, "{speak_every:?}: {longest} ms without a sign of ours");
+            assert!(host.now - signs.last().unwrap() <= interval + TICK_MS);
+            // L2: traffic of ours replaces the beats.
+            match speak_every {
+                Some(often) if often < interval / 2 => assert_eq!(asks, [0; 0]),
+                _ => assert!(asks.len() as u64 <= 2 * host.now / interval, "{} asks", asks.len()),
+            }
+        }
+    }
+}
+
+#[test]
+fn l02_a_host_that_does_not_tell_what_it_sends_asks_only_the_silent() {
+    let (mut host, id) = Host::with(Policy::game().with_role(Role::Ask));
+    host.add(7, id);
+    for step in 1..2_000 {
+        host.run(step * 100);
+        host.heard(7);
+    }
+    assert_eq!(host.all(VerdictKind::Ask), 0);
+}

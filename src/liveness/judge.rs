@@ -38,8 +38,38 @@ impl Next {
 impl Monitor {
     /// Files `peer`, which is not filed, for the next thing.
     pub(super) fn file(&mut self, peer: u32) {
-        let at = self.next(peer).in_ms;
+        let at = self.look_again(peer, self.next(peer));
         self.file_in(peer, at);
+    }
+
+    /// In how many milliseconds to look at `peer` again: when the next thing is due, and twice an interval at one that we
+    /// ask, to see whether we have kept silent ourselves.
+    fn look_again(&self, peer: u32, next: Next) -> i64 {
+        let half_ms = i64::from(self.policy_of(peer).interval_ms / 2);
+        if self.looks_at(peer) { next.in_ms.min(half_ms) } else { next.in_ms }
+    }
+
+    /// Whether our own silence towards `peer` matters: we ask it, and know what we send.
+    fn looks_at(&self, peer: u32) -> bool {
+        self.tells_sends && self.policy_of(peer).role.asks()
+    }
+
+    /// Whether `peer`, which is not silent, would hear nothing from us for longer than an interval: it was sent nothing
+    /// since the last look, and has not just been asked. It judges us as we judge it (L2).
+    fn is_quiet_towards(&mut self, peer: u32) -> bool {
+        let policy = *self.policy_of(peer);
+        let slot = &mut self.peers[peer as usize];
+        let waits = policy.after_first_frame && !slot.is(Flag::Framed);
+        if waits || slot.is(Flag::Paused) || slot.is(Flag::Proposed) {
+            return false;
+        }
+        if slot.clear(Flag::Spoke) {
+            slot.set(Flag::Said);
+            return false;
+        }
+        let asked_ms = since(self.time.now32(), slot.asked);
+        let slot = &self.peers[peer as usize];
+        slot.is(Flag::Said) || asked_ms >= self.spread(peer, slot, &policy, policy.interval_ms)
     }
 
     /// Relinks `peer` if the next thing is nearer than what it is filed for (L3).
@@ -80,9 +110,17 @@ impl Monitor {
             self.file(peer);
             return Some(verdict(peer, VerdictKind::Limit, silence_ms, 0));
         }
-        let next = self.next(peer);
+        let mut next = self.next(peer);
+        if next.in_ms > 0 && filed <= self.time.tick() && self.looks_at(peer) && self.is_quiet_towards(peer) {
+            next = Next { in_ms: 0, what: What::Ask };
+        }
         if next.in_ms > 0 {
-            self.file_in(peer, next.in_ms);
+            let mut in_ms = self.look_again(peer, next);
+            if filed > self.time.tick() {
+                // A slot of a higher level begins: the look that it was filed for is still to come.
+                in_ms = in_ms.min(filed.start().since(self.time.now()).cast_signed().max(1));
+            }
+            self.file_in(peer, if self.looks_at(peer) { in_ms } else { next.in_ms });
             return None;
         }
         let verdict = self.come_true(peer, next, silence_ms);
@@ -100,6 +138,8 @@ impl Monitor {
                 slot.clear(Flag::Fresh);
                 slot.clear(Flag::Anew);
                 slot.clear(Flag::Untimed);
+                slot.clear(Flag::Said);
+                slot.clear(Flag::Spoke);
                 slot.asked = now.0 as u32;
                 slot.outstanding = slot.outstanding.saturating_add(1);
                 self.counters.asks += 1;

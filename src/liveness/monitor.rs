@@ -31,11 +31,14 @@ pub struct MonitorConfig {
     pub verdicts_per_turn: usize,
     /// When to take a silence of many for our own; `None` (default): never.
     pub mass_silence: Option<MassSilence>,
+    /// The host tells what it sends, by [`spoke`](Monitor::spoke): then a peer to which nothing was sent for an interval
+    /// is asked even while it talks, since it judges us as we judge it. Default false: only silent peers are asked.
+    pub tells_sends: bool,
 }
 
 impl Default for MonitorConfig {
     fn default() -> Self {
-        Self { seed: 0, granularity_ms: 100, verdicts_per_turn: 4096, mass_silence: None }
+        Self { seed: 0, granularity_ms: 100, verdicts_per_turn: 4096, mass_silence: None, tells_sends: false }
     }
 }
 
@@ -61,6 +64,7 @@ pub struct Monitor {
     late_ms: u32,
     pub(super) seed: u64,
     verdicts_per_turn: usize,
+    pub(super) tells_sends: bool,
     pub(super) len: u32,
     /// How many peers are suspect.
     pub(super) suspects: u32,
@@ -86,6 +90,7 @@ impl Monitor {
             late_ms: MAX_TIMEOUT_MS,
             seed: config.seed,
             verdicts_per_turn: config.verdicts_per_turn.max(1),
+            tells_sends: config.tells_sends,
             len: 0,
             suspects: 0,
             guard: config.mass_silence.map(Guard::new),
@@ -183,6 +188,14 @@ impl Monitor {
             return self.heard_late(peer, now);
         }
         slot.heard = at;
+    }
+
+    /// Something other than an ask was sent to `peer`; counts where [`tells_sends`](MonitorConfig::tells_sends) is set.
+    #[inline(always)]
+    pub fn spoke(&mut self, peer: u32) {
+        if let Some(slot) = self.peers.get_mut(peer as usize) {
+            slot.set(Flag::Spoke);
+        }
     }
 
     /// The first whole frame came from `peer`: it may be asked from now on (L13).

@@ -105,6 +105,10 @@ pub(super) enum Flag {
     Revived = 1 << 10,
     /// `asked` holds something else than the time of the last ask, so its answer tells no round trip.
     Untimed = 1 << 11,
+    /// The host has sent it something since the last look.
+    Spoke = 1 << 12,
+    /// The host has sent it something since the last ask.
+    Said = 1 << 13,
 }
 
 /// How long ago `then` was at `now`, in milliseconds; negative if it is to come. Right within 24 days either way.

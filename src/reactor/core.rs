@@ -106,6 +106,7 @@ impl<N: Net> Reactor<N> {
                 granularity_ms: config.granularity_ms,
                 verdicts_per_turn: config.verdicts_per_turn,
                 mass_silence: config.mass_silence,
+                tells_sends: true,
             },
             now,
         );

@@ -200,7 +200,7 @@ impl Net for Linux {
         Ok(())
     }
 
-    #[inline]
+    #[inline(always)]
     fn recv(&mut self, socket: &OwnedFd, buffer: &mut [u8]) -> io::Result<usize> {
         let (fd, nobody) = (socket.as_raw_fd(), std::ptr::null_mut::<libc::c_void>());
         // Not libc's recv: that is a cancellation point, which costs 45 instructions once there are threads.
@@ -210,7 +210,7 @@ impl Net for Linux {
         usize::try_from(count).map_err(|_| io::Error::last_os_error())
     }
 
-    #[inline]
+    #[inline(always)]
     fn send(&mut self, socket: &OwnedFd, bytes: &[u8]) -> io::Result<usize> {
         let (fd, nobody) = (socket.as_raw_fd(), std::ptr::null::<libc::c_void>());
         // SAFETY: the kernel reads at most `bytes.len()` bytes of `bytes`, and no address.

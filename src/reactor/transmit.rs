@@ -107,9 +107,9 @@ impl<N: Net> Reactor<N> {
             let range = if let Some(head) = framing.plain_head(head, message.len()) {
                 self.sends.append(&head, message)
             } else if let Some(codec) = framing.length()
-                && let Some(range) = self.sends.append_headed(codec.head_bytes(), message, |to| {
-                    codec.write_head(head, message.len(), to)
-                })
+                && let Some(range) = self
+                    .sends
+                    .append_headed(codec.head_bytes(), message, |to| codec.write_head(head, message.len(), to))
             {
                 range
             } else {
@@ -366,6 +366,9 @@ impl<N: Net> Reactor<N> {
                     if let Some(statistics) = self.statistics.get_mut(slot as usize) {
                         statistics.sent(count, self.now);
                     }
+                    if batch.is_data() {
+                        self.monitor.spoke(slot);
+                    }
                 }
                 written => self.written(sends, batch, slot, written),
             }
@@ -527,6 +530,7 @@ impl<N: Net> Reactor<N> {
             return;
         }
         self.counters.bytes_out += count as u64;
+        self.monitor.spoke(slot);
         if let Some(statistics) = self.statistics.get_mut(slot as usize) {
             statistics.sent(count, self.now);
         }
