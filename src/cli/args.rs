@@ -101,7 +101,8 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "DURATION", value_parser = duration_ms, help_heading = LIVENESS)]
     pub(crate) autopsy: Option<u32>,
 
-    /// Connections in all; accepting pauses there [default: as many as descriptors]
+    /// Connections in all; accepting pauses there [default: 16,776,957; when descriptors run out,
+    /// accepting pauses too]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), help_heading = LIMITS)]
     pub(crate) max_connections: Option<u32>,
 
@@ -157,7 +158,7 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "DURATION", value_parser = duration_ms, help_heading = DRAIN)]
     pub(crate) drain_spread: Option<u32>,
 
-    /// At a drain, who is left after this is cut off [default: 10s]
+    /// At a drain, who is left after this is cut off [default: 10s, or the spread + 10s]
     #[arg(long, value_name = "DURATION", value_parser = duration_ms, help_heading = DRAIN)]
     pub(crate) drain_limit: Option<u32>,
 

@@ -166,7 +166,8 @@ impl<N: Net> Reactor<N> {
 
     /// Whether a drain was begun and no connection is left whose end is not told.
     pub fn is_drained(&self) -> bool {
-        self.drain.is_some() && self.connections.is_empty() && self.ended.is_empty() && self.pending.is_empty()
+        let told = self.ended.is_empty() && self.pending.is_empty() && self.autopsies.is_empty();
+        self.drain.is_some() && self.connections.is_empty() && told
     }
 
     /// Whether a drain was begun.

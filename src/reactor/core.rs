@@ -17,7 +17,7 @@ use super::judge::Autopsy;
 use super::mailbox::Mail;
 use super::net::{Net, Readiness};
 use super::obituary::Obituary;
-use super::options::{Config, OptionsTable};
+use super::options::{CONNECTIONS_MAX, Config, OptionsTable};
 use super::sends::Sends;
 use super::statistics::Statistics;
 use crate::liveness::{Monitor, MonitorConfig, Policy, PolicyError, PolicyId, Verdict};
@@ -97,7 +97,8 @@ pub(crate) struct DefaultPolicies {
 
 impl<N: Net> Reactor<N> {
     /// A reactor over this kernel.
-    pub fn over(net: N, config: Config) -> io::Result<Self> {
+    pub fn over(net: N, mut config: Config) -> io::Result<Self> {
+        config.connections_max = config.connections_max.min(CONNECTIONS_MAX);
         let now_ns = net.now_ns();
         let now = Millis::floor(now_ns);
         let mut monitor = Monitor::new(
@@ -489,7 +490,8 @@ impl<N: Net> Reactor<N> {
         self.pending.len() < PENDING_MAX
     }
 
-    /// Defines a policy, or finds the id of an equal one.
+    /// Defines a policy; at most 256 in all, two of which are the reactor's own. Equal ones get ids of their own, so that
+    /// [`redefine_policy`](Self::redefine_policy) changes one of them alone.
     pub fn define_policy(&mut self, policy: Policy) -> Result<PolicyId, PolicyError> {
         self.monitor.define(policy)
     }

@@ -241,7 +241,7 @@ pub enum EventKind<'a> {
         /// How long it had been silent.
         silence_ms: u32,
     },
-    /// The outbox is over its high mark. Told once until `Drained`.
+    /// The outbox is over its high mark, or a message did not fit under it. Told once until `Drained`.
     Full {
         /// Bytes that wait.
         queued_bytes: u32,

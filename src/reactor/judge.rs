@@ -149,7 +149,9 @@ impl<N: Net> Reactor<N> {
 
     /// Opens what was kept: bytes that came after the death say that it was none.
     pub(crate) fn end_autopsies(&mut self) {
-        while self.autopsies.front().is_some_and(|autopsy| autopsy.ends <= self.now) {
+        // When a drain has ended all others, nothing is left to wait for.
+        let over = self.drain.is_some() && self.connections.is_empty() && self.ended.is_empty();
+        while self.autopsies.front().is_some_and(|autopsy| over || autopsy.ends <= self.now) {
             let Some(Autopsy { socket, .. }) = self.autopsies.pop_front() else { return };
             let mut scratch = [0; 4096];
             let mut bytes = 0;

@@ -21,7 +21,8 @@ pub struct Config {
     pub autopsy_ms: u32,
     /// Keep address, times and counts per connection (48 bytes each), for the obituary. Default true.
     pub statistics: bool,
-    /// Connections in all, those being dialled included; accepting pauses at the limit. Default and maximum 2^24 − 1.
+    /// Connections in all, those being dialled included; accepting pauses at the limit. Default and maximum
+    /// [`CONNECTIONS_MAX`].
     pub connections_max: u32,
     /// All unfinished frames together, in bytes (F2). Who would exceed it is closed with `over_limit`. Default 256 MiB.
     pub partial_bytes_max: usize,
@@ -33,8 +34,8 @@ pub struct Config {
 
 /// How many descriptors an autopsy keeps at once.
 pub const AUTOPSIES_MAX: usize = 1024;
-/// Slots that fit an id.
-pub const CONNECTIONS_MAX: u32 = (1 << 24) - 1;
+/// Connections that one reactor can hold: slots that fit an id and the monitor.
+pub const CONNECTIONS_MAX: u32 = crate::liveness::MAX_PEERS;
 
 impl Default for Config {
     fn default() -> Self {
@@ -204,8 +205,8 @@ pub struct ListenOptions {
     pub backlog: u32,
     /// SO_REUSEPORT: several reactors on one port. Default false.
     pub reuse_port: bool,
-    /// Connections of one remote address; more are accepted and closed at once with `over_limit`. Default 0, off:
-    /// behind a balancer or a carrier's NAT all clients share one address.
+    /// Connections of one remote address; more are accepted and reset at once, counted as
+    /// `over_limit` without an event. Default 0, off: behind a balancer or a carrier's NAT all clients share one address.
     pub per_address_max: u32,
     /// Connections accepted in a second; more wait in the kernel's queue. Default 0, off.
     pub accepts_per_second: u32,
