@@ -21,7 +21,7 @@ import measure
 from measure import Failure, Options
 
 MEMORY_CONNECTIONS = 19_000  # many systems end at 20,000 descriptors a process
-CALLGRIND_CONNECTIONS = 50
+CALLGRIND_CONNECTIONS = 200
 CALLGRIND_FRAMES = (5_000, 25_000)  # two run lengths: their difference has no start, no accept and no end in it
 STRACE_CONNECTIONS = 200
 STRACE_FRAMES = (4_000, 24_000)

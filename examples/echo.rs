@@ -1,6 +1,8 @@
 //! An echo server that holds its connections alive: `cargo run --release --example echo`, then in another terminal
 //! `printf '\0\0\0\5hello' | nc -q1 127.0.0.1 7001 | xxd`.
 
+#![allow(clippy::print_stderr)] // an example shows what happens
+
 use heartline::frame::Framing;
 use heartline::reactor::{Config, EventKind, Events, ListenOptions, Options, Reactor};
 

@@ -11,7 +11,9 @@ use std::time::{Duration, Instant};
 
 use heartline::frame::Framing;
 use heartline::liveness::Policy;
-use heartline::reactor::{Address, Close, Config, ConnectionId, EventKind, Events, ListenOptions, Options, Reactor, Reason};
+use heartline::reactor::{
+    Address, Close, Config, ConnectionId, EventKind, Events, ListenOptions, Options, Reactor, Reason,
+};
 use support_system::server::Server;
 use support_system::{BEAT, kernel, ms, report};
 

@@ -10,6 +10,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use heartline::frame::Framing;
+use heartline::liveness::Policy;
+use heartline::reactor::{Address, Config, EventKind, Events, Options, Reactor};
 use support_system::server::Server;
 use support_system::{BEAT, frame, ms, report, sleep_until};
 
@@ -191,4 +194,34 @@ fn a_peer_that_reads_but_never_beats_is_dead_at_the_timeout() {
     assert!(got >= 8, "it read only {got} messages: nothing was written to it");
     sleep_until(ended + ms(500));
     assert_eq!(server.closed().len(), 1, "the publisher was closed too");
+}
+
+/// Both ends are Heartline with the roles of the defaults, `ask` here and `answer` there, and the server writes more often
+/// than the client's interval. So the client never falls due to ask (L2), sends nothing, and the server finds it silent:
+/// a false death that no rule forbids today. `rtt-every` on the client, or `both` on the server, avoids it.
+#[test]
+#[ignore = "open: L2 says that traffic replaces beats, and L1 that what we send proves nothing"]
+fn a_client_that_only_listens_to_a_server_that_never_falls_silent_lives() {
+    let server = Server::serve(&[&["--app", "broadcast", "--role", "answer"][..], &TIMES[..]].concat());
+    let mut publisher = TcpStream::connect(server.address).expect("a connection");
+    let mut client = Reactor::new(Config::default()).expect("a reactor");
+    let policy = Policy::parse("role=ask,interval=500ms,suspect=1s,timeout=2s").expect("a policy");
+    let policy = client.define_policy(policy).expect("a sound policy");
+    let options = Options::new(Framing::parse("length:4be").expect("a framing")).policy(policy);
+    client.connect(&Address::Tcp(server.address), &options, 0).expect("a dial");
+    let mut events = Events::new();
+    let began = Instant::now();
+    while began.elapsed() < 3 * TIMEOUT {
+        publisher.write_all(&frame(b"news")).expect("the publisher lives");
+        client.poll(&mut events, Some(ms(200))).expect("a poll");
+        for event in &events {
+            assert!(
+                !matches!(event.kind, EventKind::Closed { .. }),
+                "after {:?}: {}",
+                began.elapsed(),
+                server.log.tail(1)
+            );
+        }
+        std::thread::sleep(ms(50));
+    }
 }

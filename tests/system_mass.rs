@@ -3,7 +3,7 @@
 //!
 //! Other work on the machine can only lengthen a wait, so the best of four rounds is judged. 32 ms is what the released
 //! server reaches (`cargo test --release`, or `HEARTLINE_BIN=target/release/heartline`); one built without optimization
-//! is given three times as long, which still tells a turn with a bound from one without.
+//! is given five times as long.
 
 mod support_system;
 
@@ -19,7 +19,7 @@ const OBSERVERS: usize = 2;
 
 fn answer_limit() -> Duration {
     let optimized = !cfg!(debug_assertions) || std::env::var_os("HEARTLINE_BIN").is_some();
-    if optimized { ms(32) } else { ms(96) }
+    if optimized { ms(32) } else { ms(160) }
 }
 
 /// One round of dying: how long the longest answer to an observer took meanwhile.
@@ -136,13 +136,19 @@ fn six_thousand_peers_dead_in_one_tick_delay_nobodys_answer_and_leave_no_orphan(
         let worst = dying.worst(round * COUNT);
         no_orphans(&server, &observers);
         let dead = &server.closed()[(round - 1) * COUNT..];
-        assert!(dead.iter().all(|dead| dead.reason == "silent"), "{:?}", dead.iter().find(|dead| dead.reason != "silent"));
+        assert!(
+            dead.iter().all(|dead| dead.reason == "silent"),
+            "{:?}",
+            dead.iter().find(|dead| dead.reason != "silent")
+        );
         let early = dead.iter().filter(|dead| dead.silence_ms < 2500).count();
         assert_eq!(early, 0, "declared dead too early");
         let overshoot_ms = dead.iter().map(|dead| dead.overshoot_ms).max().unwrap_or(0);
         let spread = dead.iter().map(|dead| dead.at).max().expect("many") - dead[0].at;
         let stalled = server.stalled() - stalled;
-        assert!(overshoot_ms <= 100 + stalled.as_millis() as u64, "found {overshoot_ms} ms after their time");
+        // L4: late by a tick, the turn, and one turn per 4,096 verdicts due.
+        let late = 2 * answer_limit() + stalled;
+        assert!(overshoot_ms <= late.as_millis() as u64, "found {overshoot_ms} ms after their time");
         rounds.push((worst, overshoot_ms, spread));
         if worst <= answer_limit() {
             break;
@@ -150,5 +156,7 @@ fn six_thousand_peers_dead_in_one_tick_delay_nobodys_answer_and_leave_no_orphan(
     }
     let best = rounds.iter().map(|(worst, ..)| *worst).min().expect("a round");
     assert!(best <= answer_limit(), "while {COUNT} died, an answer took {best:?} (rounds: {rounds:?})");
-    report(&format!("{COUNT} dead in one tick: answers within {best:?}, no orphan ((wait, overshoot, spread): {rounds:?})"));
+    report(&format!(
+        "{COUNT} dead in one tick: answers within {best:?}, no orphan ((wait, overshoot, spread): {rounds:?})"
+    ));
 }

@@ -37,7 +37,10 @@ fn marks_fire_for_slow_readers_of_a_broadcast_and_the_cap_of_all_holds() {
     let (mut refused, mut capped, mut most) = (0, 0, 0);
     let began = Instant::now();
     while capped < 100 {
-        assert!(began.elapsed() < Duration::from_secs(20), "{refused} refused by marks, {capped} by the cap, {full} Full");
+        assert!(
+            began.elapsed() < Duration::from_secs(20),
+            "{refused} refused by marks, {capped} by the cap, {full} Full"
+        );
         if readers.len() == opened && (opened == 0 || opened == FIRST && full == FIRST) {
             let more = if opened == 0 { FIRST } else { READERS - FIRST };
             readers.extend((0..more).map(|_| TcpStream::connect(address).expect("a connection")));
@@ -67,7 +70,7 @@ fn marks_fire_for_slow_readers_of_a_broadcast_and_the_cap_of_all_holds() {
             assert!(most <= CAP + READERS * frame(&news).len(), "outboxes hold {most} bytes over their cap");
         }
     }
-    assert!(full >= FIRST && full <= READERS && refused > FIRST, "Full is told once until Drained: {full}, {refused}");
+    assert!((FIRST..=READERS).contains(&full) && refused > FIRST, "Full is told once until Drained: {full}, {refused}");
     // They read: Drained for each that was full, and all is sent.
     for reader in &mut readers {
         reader.set_nonblocking(true).expect("a socket");

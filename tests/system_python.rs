@@ -18,7 +18,8 @@ fn check(forms: &[(&str, &str)], role: &str) {
         for (form, frame) in forms {
             scope.spawn(move || {
                 let times = ["--interval", "500ms", "--suspect", "1s", "--timeout", "2s"];
-                let server = Server::serve(&[&["--frame", frame, "--role", role, "--app", "echo"][..], &times[..]].concat());
+                let server =
+                    Server::serve(&[&["--frame", frame, "--role", role, "--app", "echo"][..], &times[..]].concat());
                 let said = client(&server.address.port().to_string(), form, role);
                 report(&format!("{frame}: {said}"));
                 server.finish();

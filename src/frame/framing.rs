@@ -160,12 +160,8 @@ impl Framing {
             return (said == length && length <= self.max_bytes).then_some((4, kind));
         }
         let Wire::Length(codec) = &self.wire else { return None };
-        match codec.cut(input, self.max_bytes) {
-            Ok(Cut::Frame(frame)) if frame.total == input.len() => {
-                Some((frame.head.end, self.beats.kind(input, &frame.message)))
-            }
-            _ => None,
-        }
+        let head = codec.sole(input, self.max_bytes)?;
+        Some((head, self.beats.kind(input, &(head..input.len()))))
     }
 
     /// Whether a beat's answer is the beat itself.
@@ -183,6 +179,13 @@ impl Framing {
         let length = u32::try_from(length).ok()?;
         let fits = self.is_plain && given.is_none_or(|given| given.len() == 4);
         fits.then_some(length.to_be_bytes())
+    }
+
+    /// The `length` codec, whose heads have one size and can be written in place.
+    #[inline(always)]
+    #[cfg(feature = "net")]
+    pub(crate) fn length(&self) -> Option<&Length> {
+        if let Wire::Length(codec) = &self.wire { Some(codec) } else { None }
     }
 
     #[inline(never)]

@@ -6,7 +6,7 @@ use super::{Cut, EncodeError, FrameError};
 pub const LENGTH_HEAD_BYTES_MAX: usize = 1024;
 
 #[derive(Clone, Debug)]
-pub(super) struct Length {
+pub(crate) struct Length {
     pub(super) field: Field,
     /// Offset of the field in the head.
     pub(super) at: usize,
@@ -65,7 +65,7 @@ impl Field {
     }
 
     /// The value at the front of `bytes`, which has the width at least.
-    #[inline]
+    #[inline(always)]
     fn load(self, bytes: &[u8]) -> u64 {
         match self {
             Self::One => u64::from(bytes[0]),
@@ -81,7 +81,7 @@ impl Field {
     }
 
     /// Writes `value`, which fits, to the front of `bytes`.
-    #[inline]
+    #[inline(always)]
     fn store(self, value: u64, bytes: &mut [u8]) {
         let (big, little) = (value.to_be_bytes(), value.to_le_bytes());
         match self {
@@ -160,6 +160,39 @@ impl Length {
             return Err(EncodeError::LengthUnfit { length: value, most: self.most });
         }
         Ok(value)
+    }
+
+    /// How long the head is, if `input` is exactly one whole frame.
+    #[inline(always)]
+    #[cfg(feature = "net")]
+    pub(super) fn sole(&self, input: &[u8], max_bytes: usize) -> Option<usize> {
+        let message = input.len().checked_sub(self.head)?;
+        let said = self.field.load(&input[self.at..]).checked_add_signed(self.bias)?;
+        (said == message as u64 && message <= max_bytes).then_some(self.head)
+    }
+
+    /// Bytes of every head.
+    #[inline(always)]
+    #[cfg(feature = "net")]
+    pub(crate) fn head_bytes(&self) -> usize {
+        self.head
+    }
+
+    /// Writes the head of a message of `length` bytes over `to`, which has [`head_bytes`](Self::head_bytes). False if
+    /// something is wrong: [`encode`](Self::encode) says what.
+    #[inline(always)]
+    #[cfg(feature = "net")]
+    pub(crate) fn write_head(&self, given: Option<&[u8]>, length: usize, to: &mut [u8]) -> bool {
+        match given {
+            Some(given) if given.len() == to.len() => to.copy_from_slice(given),
+            Some(_) => return false,
+            None => to.fill(0),
+        }
+        let Some(value) = (length as u64).checked_add_signed(-self.bias).filter(|value| *value <= self.most) else {
+            return false;
+        };
+        self.field.store(value, &mut to[self.at..]);
+        true
     }
 
     #[inline]

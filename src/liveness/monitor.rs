@@ -205,15 +205,28 @@ impl Monitor {
     #[inline]
     pub fn beat(&mut self, peer: u32, kind: Beat, now: Millis) -> Owed {
         self.heard(peer, now);
-        let at = self.time.stamp(now);
+        self.take_beat(peer, kind, now).1
+    }
+
+    /// The same for a peer that was heard already; says what the beat was taken for.
+    #[inline(always)]
+    pub(crate) fn take_beat(&mut self, peer: u32, kind: Beat, now: Millis) -> (Beat, Owed) {
         let Some(slot) = self.peers.get_mut(peer as usize).filter(|slot| slot.is(Flag::Live)) else {
-            return Owed::Nothing;
+            return (taken_for(&Peer::VACANT, kind), Owed::Nothing);
         };
-        if taken_for(slot, kind) == Beat::Ask {
-            let owed = self.policies[slot.policy as usize].role.answers();
-            self.counters.owed += u64::from(owed);
-            return if owed { Owed::Answer } else { Owed::Nothing };
+        if taken_for(slot, kind) == Beat::Answer {
+            self.take_answer(peer, now);
+            return (Beat::Answer, Owed::Nothing);
         }
+        let owed = self.policies[slot.policy as usize].role.answers();
+        self.counters.owed += u64::from(owed);
+        (Beat::Ask, if owed { Owed::Answer } else { Owed::Nothing })
+    }
+
+    #[inline(never)]
+    fn take_answer(&mut self, peer: u32, now: Millis) {
+        let at = self.time.stamp(now);
+        let slot = &mut self.peers[peer as usize];
         // L14: reduced only here. With several outstanding nobody knows which one this answers.
         match slot.outstanding {
             0 => self.counters.unasked_answers += 1,
@@ -225,7 +238,6 @@ impl Monitor {
                 self.counters.answers += 1;
             }
         }
-        Owed::Nothing
     }
 
     /// The host has a limit of its own for `peer` (a frame begun, output queued, a first frame awaited) that it wants to

@@ -1,4 +1,6 @@
 //! The reactor itself: what it holds, and one turn of its loop.
+//!
+//! Name it [`reactor::Reactor`](super::Reactor). The kernel as a parameter is for simulators (feature `sim`), outside semver.
 
 use std::collections::{HashMap, VecDeque};
 use std::io;
@@ -283,18 +285,25 @@ impl<N: Net> Reactor<N> {
         if ready.is_news() && connection.flags.is_usual() && connection.inbound.is_none() {
             self.receive_usual(id.slot(), events);
         } else {
-            self.connection_changed(id, ready, events);
+            self.connection_changed(id, ready.readable, ready.writable, ready.read_closed, events);
         }
     }
 
     #[inline(never)]
-    fn connection_changed(&mut self, id: ConnectionId, ready: Readiness, events: &mut Events) {
+    fn connection_changed(
+        &mut self,
+        id: ConnectionId,
+        readable: bool,
+        writable: bool,
+        read_closed: bool,
+        events: &mut Events,
+    ) {
         let slot = id.slot();
         let Some(connection) = self.live_mut(id) else { return };
-        if ready.read_closed {
+        if read_closed {
             connection.flags.set(Flags::READ_CLOSED);
         }
-        if ready.writable && !connection.flags.any(Flags::WRITABLE) {
+        if writable && !connection.flags.any(Flags::WRITABLE) {
             if connection.flags.any(Flags::DIALLING) {
                 self.dial_ready(slot, events);
             } else {
@@ -304,7 +313,7 @@ impl<N: Net> Reactor<N> {
         }
         // Writing may have ended it.
         let Some(connection) = self.live_mut(id) else { return };
-        if ready.readable || ready.read_closed {
+        if readable || read_closed {
             connection.flags.set(Flags::READABLE);
             if !connection.flags.any(Flags::LISTED) {
                 self.receive(slot, events);

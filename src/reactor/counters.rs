@@ -1,6 +1,7 @@
 //! Counters for everything that happens, readable as one struct.
 
 use super::events::Reason;
+use crate::liveness::Beat;
 
 macro_rules! counters {
     ($($(#[$doc:meta])* $name:ident,)*) => {
@@ -105,6 +106,14 @@ const _: () = assert!(Reason::ALL.len() < REASONS - 1);
 struct ClosedByReason([u64; REASONS]);
 
 impl Counters {
+    #[inline(always)]
+    pub(crate) fn count_beat(&mut self, taken_for: Beat) {
+        match taken_for {
+            Beat::Answer => self.answers_in += 1,
+            Beat::Ask | Beat::Either => self.asks_in += 1,
+        }
+    }
+
     pub(crate) fn count_close(&mut self, reason: Reason) {
         self.closed.0[place(reason)] += 1;
     }

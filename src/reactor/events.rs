@@ -71,7 +71,8 @@ impl Events {
     /// Room for `events` (at least 1) and an arena of `bytes` (at least 8 KiB).
     pub fn with_capacity(events: usize, bytes: usize) -> Self {
         Self {
-            records: Vec::new(),
+            // Untouched until used; grown piecemeal it would leave holes in the heap.
+            records: Vec::with_capacity(events.clamp(1, 4096)),
             arena: vec![0; bytes.max(2 * READ_BYTES_MIN)].into_boxed_slice(),
             lent: 0,
             blocks: Vec::new(),
@@ -110,22 +111,32 @@ impl Events {
         self.records.push(Record { id, user, kind, head: (0, 0), message: (0, 0), block: 0 });
     }
 
-    fn bytes(&self, block: u32, range: (u32, u32)) -> &[u8] {
-        let from: &[u8] = match block {
-            0 => &self.arena,
-            block => &self.blocks[block as usize - 1],
-        };
-        &from[range.0 as usize..range.1 as usize]
+    /// Where the bytes of a record lie.
+    #[inline(always)]
+    fn place(&self, block: u32) -> &[u8] {
+        if block == 0 { &self.arena } else { &self.blocks[block as usize - 1] }
     }
 
+    #[inline(always)]
     fn event(&self, record: &Record) -> Event<'_> {
-        let kind = match record.kind {
+        // Most events are messages; the others are worth a call.
+        if let RecordKind::Message = record.kind {
+            let place = self.place(record.block);
+            let kind = EventKind::Message { head: part(place, record.head), message: part(place, record.message) };
+            return Event { id: record.id, user: record.user, kind };
+        }
+        Event { id: record.id, user: record.user, kind: self.kind(record) }
+    }
+
+    #[inline(never)]
+    fn kind(&self, record: &Record) -> EventKind<'_> {
+        let lent = || part(self.place(record.block), record.message);
+        match record.kind {
+            RecordKind::Message => {
+                EventKind::Message { head: part(self.place(record.block), record.head), message: lent() }
+            }
             RecordKind::Opened(listener) => EventKind::Opened { listener },
-            RecordKind::Message => EventKind::Message {
-                head: self.bytes(record.block, record.head),
-                message: self.bytes(record.block, record.message),
-            },
-            RecordKind::Beat(beat) => EventKind::Beat { beat, frame: self.bytes(record.block, record.message) },
+            RecordKind::Beat(beat) => EventKind::Beat { beat, frame: lent() },
             RecordKind::Suspect { silence_ms } => EventKind::Suspect { silence_ms },
             RecordKind::Revived { silence_ms } => EventKind::Revived { silence_ms },
             RecordKind::Full { queued } => EventKind::Full { queued_bytes: queued },
@@ -135,14 +146,18 @@ impl Events {
                 EventKind::Closed { reason, os_error, silence_ms, queued_bytes: queued }
             }
             RecordKind::ConnectFailed { reason, os_error } => EventKind::ConnectFailed { reason, os_error },
-            RecordKind::Unsent => EventKind::Unsent { frame: self.bytes(record.block, record.message) },
+            RecordKind::Unsent => EventKind::Unsent { frame: lent() },
             RecordKind::Stalled { ms } => EventKind::Stalled { ms },
             RecordKind::AcceptPaused { listener, cause } => EventKind::AcceptPaused { listener, cause },
             RecordKind::AcceptResumed { listener } => EventKind::AcceptResumed { listener },
             RecordKind::MassSilence { silent, of } => EventKind::MassSilence { silent, of },
-        };
-        Event { id: record.id, user: record.user, kind }
+        }
     }
+}
+
+#[inline(always)]
+fn part(place: &[u8], range: (u32, u32)) -> &[u8] {
+    &place[range.0 as usize..range.1 as usize]
 }
 
 impl Default for Events {

@@ -4,6 +4,9 @@
 //! [`poll`](core::Reactor::poll), which fills a batch of [`Events`]. Everything else, `send`, `close`, `connect` and so
 //! on, returns at once.
 //!
+//! Programs name [`Reactor`] and [`Mailbox`]. All that these can do is listed with the types behind them, on the pages
+//! [`core::Reactor`] and [`mailbox::Mailbox`]; only the documentation shows those two modules.
+//!
 //! | file | idea |
 //! |---|---|
 //! | `core` | what a reactor holds; one turn |
@@ -18,10 +21,10 @@
 mod accept;
 mod close;
 mod connection;
-#[cfg(feature = "sim")]
-#[doc(hidden)]
+// Public for the documentation too: rustdoc shows what `Reactor` can do only where it shows the type behind the alias.
+#[cfg(any(feature = "sim", doc))]
 pub mod core;
-#[cfg(not(feature = "sim"))]
+#[cfg(not(any(feature = "sim", doc)))]
 mod core;
 mod counters;
 mod dial;
@@ -29,6 +32,9 @@ mod events;
 mod inbound;
 mod judge;
 mod linux;
+#[cfg(doc)]
+pub mod mailbox;
+#[cfg(not(doc))]
 mod mailbox;
 #[cfg(feature = "sim")]
 #[doc(hidden)]

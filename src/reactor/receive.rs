@@ -1,6 +1,8 @@
 //! From readable to messages: read into the arena, cut frames in place, keep only an unfinished tail.
 
-use super::connection::{ConnectionId, Flags};
+use std::convert::Infallible;
+
+use super::connection::{ConnectionId, Flags, NO_BATCH};
 use super::core::Reactor;
 use super::counters::Counters;
 use super::events::{Events, READ_BYTES_MIN, Reason, Record, RecordKind};
@@ -140,7 +142,28 @@ impl<N: Net> Reactor<N> {
                 });
             }
             Some((head, kind)) if !options.deliver_beats => {
-                self.answer_beat(slot, &events.arena[base..base + count], head, kind);
+                let (taken_for, owed) = self.monitor.take_beat(slot, beat_of(kind), self.heard_at);
+                self.counters.count_beat(taken_for);
+                if owed == Owed::Answer {
+                    // Nothing waits before it and it is there already: it leaves at once.
+                    let at_once =
+                        options.framing.echoes_beats() && connection.batch == NO_BATCH && connection.outbox.is_none();
+                    if at_once && let Ok(sent) = self.net.send(&connection.socket, &free[..count]) {
+                        self.counters.answers_out += 1;
+                        self.counters.bytes_out += sent as u64;
+                        if let Some(statistics) = statistics {
+                            statistics.sent(sent, self.now);
+                        }
+                        if sent < count {
+                            connection.flags.clear(Flags::WRITABLE);
+                            let rest = self.sends.append(&[], &free[sent..count]);
+                            self.sends.add(slot, &mut connection.batch, Lane::Control, rest);
+                        }
+                        return;
+                    }
+                    // What kept it from leaving is found again by the flush.
+                    self.answer_beat(slot, &events.arena[base..base + count], head, kind);
+                }
             }
             _ => self.receive_more(slot, events, count, room),
         }
@@ -159,7 +182,7 @@ impl<N: Net> Reactor<N> {
         }
     }
 
-    /// A beat that is not shown: answered if that is owed. `bytes` is the whole frame, `head` the length of its head.
+    /// Answers a beat, which is owed an answer. `bytes` is the whole frame, `head` the length of its head.
     #[inline(never)]
     fn answer_beat(&mut self, slot: u32, bytes: &[u8], head: usize, kind: Kind) {
         let connection = &mut self.connections[slot as usize];
@@ -173,7 +196,7 @@ impl<N: Net> Reactor<N> {
             batch: &mut connection.batch,
             now: self.heard_at,
         };
-        intake.beat(bytes, &frame);
+        intake.answer(bytes, &frame);
     }
 
     /// Reads behind what is lent of the arena and cuts there. False: there is no more to do for now.
@@ -582,34 +605,32 @@ impl Intake<'_> {
     }
 
     /// Answers a beat if that is owed; says what it was taken for.
-    #[inline]
     fn beat(&mut self, bytes: &[u8], frame: &Frame) -> Beat {
-        let kind = match frame.kind {
-            Kind::Ask => Beat::Ask,
-            Kind::Answer => Beat::Answer,
-            Kind::Either | Kind::Message => Beat::Either,
-        };
-        let taken_for = self.monitor.taken_for(self.slot, kind);
-        match taken_for {
-            Beat::Answer => self.counters.answers_in += 1,
-            _ => self.counters.asks_in += 1,
-        }
-        if self.monitor.beat(self.slot, taken_for, self.now) == Owed::Answer {
-            let bytes = &bytes[..frame.total];
-            let range = if self.framing.echoes_beats() {
-                self.sends.append(&[], bytes)
-            } else {
-                let built = self.sends.build(|out| {
-                    self.framing.answer(bytes, frame, out);
-                    Ok::<(), std::convert::Infallible>(())
-                });
-                match built {
-                    Ok(range) => range,
-                }
-            };
-            self.sends.add(self.slot, self.batch, Lane::Control, range);
-            self.counters.answers_out += 1;
+        let (taken_for, owed) = self.monitor.take_beat(self.slot, beat_of(frame.kind), self.now);
+        self.counters.count_beat(taken_for);
+        if owed == Owed::Answer {
+            self.answer(bytes, frame);
         }
         taken_for
+    }
+
+    fn answer(&mut self, bytes: &[u8], frame: &Frame) {
+        let bytes = &bytes[..frame.total];
+        let Ok(range) = self.sends.build(|out| {
+            self.framing.answer(bytes, frame, out);
+            Ok::<(), Infallible>(())
+        });
+        self.sends.add(self.slot, self.batch, Lane::Control, range);
+        self.counters.answers_out += 1;
+    }
+}
+
+/// The monitor's word for the codec's.
+#[inline(always)]
+fn beat_of(kind: Kind) -> Beat {
+    match kind {
+        Kind::Ask => Beat::Ask,
+        Kind::Answer => Beat::Answer,
+        Kind::Either | Kind::Message => Beat::Either,
     }
 }

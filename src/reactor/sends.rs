@@ -12,6 +12,8 @@ pub(crate) const SLICES_MAX: usize = 64;
 const GROWTH_BYTES: usize = 64 << 10;
 /// A scratch buffer above this is given back.
 const SCRATCH_BYTES_MAX: usize = 64 << 10;
+/// The longest head of a frame on the short way.
+const HEAD_BYTES_MAX: usize = crate::frame::LENGTH_HEAD_BYTES_MAX;
 const NO_SLOT: u32 = u32::MAX;
 const NO_PIECE: u32 = u32::MAX;
 
@@ -73,6 +75,14 @@ impl Sends {
         self.filled >= SEND_ARENA_BYTES
     }
 
+    /// Whether a message of `length` bytes and its head fit this flush, and all outboxes together if the kernel should
+    /// refuse everything.
+    #[inline(always)]
+    pub(crate) fn has_room(&self, length: usize, outbox_bytes_max: usize, outbox_bytes_now: u64) -> bool {
+        let refused = self.waiting_in_all + outbox_bytes_now as usize;
+        self.filled < SEND_ARENA_BYTES && refused + length + HEAD_BYTES_MAX <= outbox_bytes_max
+    }
+
     /// Appends two parts to the arena as one frame; returns where it lies.
     #[inline(always)]
     pub(crate) fn append(&mut self, head: &[u8], message: &[u8]) -> (usize, usize) {
@@ -87,6 +97,28 @@ impl Sends {
         to[head.len()..].copy_from_slice(message);
         self.filled = end;
         (start, end)
+    }
+
+    /// Appends a frame whose head is written in place; `None`, and nothing appended, if `write_head` says no.
+    #[inline(always)]
+    pub(crate) fn append_headed(
+        &mut self,
+        head_bytes: usize,
+        message: &[u8],
+        write_head: impl FnOnce(&mut [u8]) -> bool,
+    ) -> Option<(usize, usize)> {
+        let start = self.filled;
+        let end = start + head_bytes + message.len();
+        if end > self.arena.len() {
+            self.grow(end);
+        }
+        let (head, rest) = self.arena[start..end].split_at_mut(head_bytes);
+        if !write_head(head) {
+            return None;
+        }
+        rest.copy_from_slice(message);
+        self.filled = end;
+        Some((start, end))
     }
 
     /// Zeroed memory is not touched before it is used.

@@ -92,7 +92,7 @@ impl Statistics {
         self.messages_out = self.messages_out.wrapping_add(1);
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn sent(&mut self, bytes: usize, now: Millis) {
         self.bytes_out.add(bytes as u32);
         self.last_out = step(now).max(1);

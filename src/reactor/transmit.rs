@@ -70,6 +70,9 @@ pub struct Broadcast {
     pub refused: Vec<(ConnectionId, SendError)>,
 }
 
+/// Where in the send arena a frame lies, or why the codec could not build it.
+type Built = Result<(usize, usize), EncodeError>;
+
 impl<N: Net> Reactor<N> {
     /// Queues one message, framed; the bytes are copied before this returns and leave at the next
     /// [`flush`](Self::flush) or poll.
@@ -84,32 +87,39 @@ impl<N: Net> Reactor<N> {
     }
 
     /// The same with the head given, in the form in which heads are shown: the codec writes the length into it (F5).
-    #[inline]
+    #[inline(always)]
     pub fn send_with_head(
         &mut self,
         id: ConnectionId,
         head: Option<&[u8]>,
         message: &[&[u8]],
     ) -> Result<(), SendError> {
-        // The usual: a live connection on which nothing waits, and a head that is nothing but the length.
+        // The usual: a live connection on which nothing waits, and a short head with a length.
         if let Some(connection) = self.connections.get_mut(id.slot() as usize)
             && connection.generation == id.generation()
             && connection.batch == NO_BATCH
             && connection.outbox.is_none()
             && connection.flags.takes_sends()
             && let [message] = message
-            && let Some(head) = self.options.get(connection.options).framing.plain_head(head, message.len())
-            && !self.sends.is_full()
-            && self.counters.outbox_bytes_now as usize + self.sends.waiting_in_all + head.len() + message.len()
-                <= self.config.outbox_bytes_max
+            && self.sends.has_room(message.len(), self.config.outbox_bytes_max, self.counters.outbox_bytes_now)
         {
-            let range = self.sends.append(&head, message);
+            let framing = &self.options.get(connection.options).framing;
+            let range = if let Some(head) = framing.plain_head(head, message.len()) {
+                self.sends.append(&head, message)
+            } else if let Some(codec) = framing.length()
+                && let Some(range) = self.sends.append_headed(codec.head_bytes(), message, |to| {
+                    codec.write_head(head, message.len(), to)
+                })
+            {
+                range
+            } else {
+                return self.send_unusual(id, head, &[message]);
+            };
             self.sends.add_first(id.slot(), &mut connection.batch, Lane::Data, range);
             self.counters.messages_out += 1;
             if let Some(statistics) = self.statistics.get_mut(id.slot() as usize) {
                 statistics.message_sent();
             }
-            self.show_work();
             return Ok(());
         }
         self.send_unusual(id, head, message)
@@ -142,18 +152,18 @@ impl<N: Net> Reactor<N> {
         }
         let mut outcome = Broadcast::default();
         // By number of the options: where in the arena the frame of their framing lies.
-        let mut encoded: Vec<(u16, Result<(usize, usize), EncodeError>)> = Vec::new();
+        let mut encoded: Vec<(u16, Built)> = Vec::new();
         for id in ids {
             let result = match self.live(id).map(|connection| connection.options) {
                 None => Err(SendError::Stale),
                 Some(options) => {
                     let known = encoded.iter().find(|(known, _)| *known == options);
                     let range = match known {
-                        Some((_, range)) => range.clone(),
+                        Some((_, range)) => *range,
                         None => {
                             let framing = &self.options.get(options).framing;
                             let range = self.sends.build(|out| framing.encode(head, &[message], out));
-                            encoded.push((options, range.clone()));
+                            encoded.push((options, range));
                             range
                         }
                     };
@@ -351,7 +361,12 @@ impl<N: Net> Reactor<N> {
             && connection.flags.takes_writes()
         {
             match self.net.send(&connection.socket, bytes) {
-                Ok(count) if count == bytes.len() => self.sent(slot, count),
+                Ok(count) if count == bytes.len() => {
+                    self.counters.bytes_out += count as u64;
+                    if let Some(statistics) = self.statistics.get_mut(slot as usize) {
+                        statistics.sent(count, self.now);
+                    }
+                }
                 written => self.written(sends, batch, slot, written),
             }
             return;
