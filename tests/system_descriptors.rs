@@ -33,9 +33,10 @@ fn at_512_descriptors_accepting_pauses_once_and_resumes_while_all_who_are_held_b
     wait_until(Duration::from_secs(5), "accepting pauses", || count(&server, "accept_paused") > 0);
     let paused = &server.log.events("accept_paused")[0].1;
     assert_eq!(paused["cause"], "out_of_descriptors", "{paused}");
-    wait_until(Duration::from_secs(5), "as many as fit are served", || swarm.heard() >= 490);
+    // Everybody beats once in this time: who fits is answered.
+    std::thread::sleep(ms(1500));
     let held = swarm.heard();
-    assert!(held < 512, "{held} connections at 512 descriptors");
+    assert!((490..512).contains(&held), "{held} connections at 512 descriptors");
 
     // Longer than the timeout: who is held must be heard all the while.
     let percent = cpu_percent(&server, ms(3500));
