@@ -101,7 +101,7 @@ impl<N: Net> Reactor<N> {
             && connection.outbox.is_none()
             && connection.flags.takes_sends()
             && let [message] = message
-            && self.sends.has_room(message.len(), self.config.outbox_bytes_max, self.counters.outbox_bytes_now)
+            && self.sends.has_room(message.len(), self.short_way_bytes_max, self.counters.outbox_bytes_now)
         {
             let framing = &self.options.get(connection.options).framing;
             let range = if let Some(head) = framing.plain_head(head, message.len()) {
