@@ -115,7 +115,7 @@ fn errors_name_the_thing_the_limit_and_the_value() {
         (&["--frame", "raw", "--role", "ask"], &["--role ask", "raw"]),
         (&["--threads", "0"], &["--threads", "'0'", "1..=256"]),
         (&["--threads", "4", "--max-connections", "3"], &["--max-connections is 3", "--threads 4"]),
-        (&["--max-connections", "99999999"], &["99999999", "16777215"]),
+        (&["--max-connections", "99999999"], &["99999999", "16776958"]),
         (&["--high-mark", "1K", "--low-mark", "2K"], &["--low-mark is 2048", "--high-mark, 1024"]),
         (&["--keepalive", "60s,20s"], &["--keepalive", "IDLE,INTERVAL,COUNT"]),
         (&["--mass-silence", "150/5s"], &["150", "1 to 100"]),

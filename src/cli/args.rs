@@ -101,7 +101,7 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "DURATION", value_parser = duration_ms, help_heading = LIVENESS)]
     pub(crate) autopsy: Option<u32>,
 
-    /// Connections in all; accepting pauses there [default: 16,776,957; when descriptors run out,
+    /// Connections in all; accepting pauses there [default: 16,776,958; when descriptors run out,
     /// accepting pauses too]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), help_heading = LIMITS)]
     pub(crate) max_connections: Option<u32>,

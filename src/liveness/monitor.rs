@@ -115,6 +115,9 @@ impl Monitor {
     /// Changes a policy; the peers that follow it follow the new one from now on. Looks at every peer once.
     pub fn redefine(&mut self, id: PolicyId, policy: Policy, now: Millis) -> Result<(), PolicyError> {
         policy.check()?;
+        if id.index() >= self.policies.len() {
+            return Err(PolicyError::UnknownPolicy(id.index()));
+        }
         self.woke_if_late(now);
         self.policies[id.index()] = policy;
         self.look_twice_after_half_an_interval();

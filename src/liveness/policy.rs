@@ -249,6 +249,8 @@ pub enum PolicyError {
     },
     /// The monitor knows [`MAX_POLICIES`] already.
     TooMany,
+    /// The id is of another monitor: this one knows no policy of that index.
+    UnknownPolicy(usize),
 }
 
 impl fmt::Display for PolicyError {
@@ -265,6 +267,7 @@ impl fmt::Display for PolicyError {
             ),
             Self::BadValue { key, value } => write!(f, "{key}={value}: expected {}", super::policy_text::expected(key)),
             Self::TooMany => write!(f, "a monitor knows at most {MAX_POLICIES} policies"),
+            Self::UnknownPolicy(index) => write!(f, "policy {index} is not of this monitor"),
         }
     }
 }

@@ -42,6 +42,14 @@ pub struct Listener {
     path: Option<PathBuf>,
 }
 
+impl Drop for Listener {
+    fn drop(&mut self) {
+        if let Some(path) = &self.path {
+            let _ = std::fs::remove_file(path);
+        }
+    }
+}
+
 impl Linux {
     /// An epoll set of our own.
     pub fn new() -> io::Result<Self> {
@@ -134,9 +142,6 @@ impl Net for Linux {
 
     fn close_listener(&mut self, listener: Listener) {
         let _ = self.poll.registry().deregister(&mut SourceFd(&listener.socket.as_raw_fd()));
-        if let Some(path) = listener.path {
-            let _ = std::fs::remove_file(path);
-        }
     }
 
     fn connect(&mut self, address: &Address, options: &SocketOptions) -> io::Result<OwnedFd> {
@@ -372,9 +377,11 @@ fn inherited(fd: RawFd) -> io::Result<RawFd> {
 /// just the same: that one is not ours to remove.
 fn remove_abandoned(path: &Path) {
     let is_socket = std::fs::symlink_metadata(path).is_ok_and(|metadata| metadata.file_type().is_socket());
+    // Not blocking: a listener whose queue is full says EAGAIN, and is alive.
     if is_socket
-        && let Err(error) = std::os::unix::net::UnixStream::connect(path)
-        && error.kind() == io::ErrorKind::ConnectionRefused
+        && let Ok(socket) = stream_socket(AddressFamily::Unix)
+        && let Ok(address) = socket::UnixAddr::new(path)
+        && socket::connect(socket.as_raw_fd(), &address) == Err(Errno::ECONNREFUSED)
     {
         let _ = std::fs::remove_file(path);
     }

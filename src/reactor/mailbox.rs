@@ -3,8 +3,8 @@
 use std::fmt;
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, TrySendError, sync_channel};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 
 use super::close::Close;
 use super::connection::ConnectionId;
@@ -23,15 +23,24 @@ enum Letter {
 
 /// A handle on a reactor for any thread. Clones reach the same reactor; it may outlive it.
 pub struct Mailbox<N: Net> {
-    letters: SyncSender<Letter>,
+    letters: Sender<Letter>,
     waker: N::Waker,
     /// The reactor was woken and has not looked yet: no second wake-up is needed.
     signalled: Arc<AtomicBool>,
+    /// Letters that wait. Counted here: a channel with a bound of its own would make room for all of them at once.
+    waiting: Arc<AtomicUsize>,
+    waiting_max: usize,
 }
 
 impl<N: Net> Clone for Mailbox<N> {
     fn clone(&self) -> Self {
-        Self { letters: self.letters.clone(), waker: self.waker.clone(), signalled: self.signalled.clone() }
+        Self {
+            letters: self.letters.clone(),
+            waker: self.waker.clone(),
+            signalled: self.signalled.clone(),
+            waiting: self.waiting.clone(),
+            waiting_max: self.waiting_max,
+        }
     }
 }
 
@@ -92,10 +101,11 @@ impl<N: Net> Mailbox<N> {
     }
 
     fn post(&self, letter: Letter) -> Result<(), MailboxError> {
-        self.letters.try_send(letter).map_err(|error| match error {
-            TrySendError::Full(_) => MailboxError::Full,
-            TrySendError::Disconnected(_) => MailboxError::Gone,
-        })?;
+        if self.waiting.fetch_add(1, Ordering::AcqRel) >= self.waiting_max {
+            self.waiting.fetch_sub(1, Ordering::AcqRel);
+            return Err(MailboxError::Full);
+        }
+        self.letters.send(letter).map_err(|_| MailboxError::Gone)?;
         if !self.signalled.swap(true, Ordering::AcqRel) {
             N::wake(&self.waker).map_err(MailboxError::Wake)?;
         }
@@ -124,8 +134,14 @@ impl<N: Net> Reactor<N> {
             return Ok(mail.mailbox.clone());
         }
         let waker = self.net.waker(WAKER_TOKEN)?;
-        let (sender, letters) = sync_channel(self.config.mailbox_max.max(1));
-        let mailbox = Mailbox { letters: sender, waker, signalled: Arc::new(AtomicBool::new(false)) };
+        let (sender, letters) = channel();
+        let mailbox = Mailbox {
+            letters: sender,
+            waker,
+            signalled: Arc::new(AtomicBool::new(false)),
+            waiting: Arc::new(AtomicUsize::new(0)),
+            waiting_max: self.config.mailbox_max.max(1),
+        };
         self.mail = Some(Mail { letters, mailbox: mailbox.clone(), arrived: false });
         Ok(mailbox)
     }
@@ -147,7 +163,10 @@ impl<N: Net> Reactor<N> {
                     break;
                 }
                 match mail.letters.try_recv() {
-                    Ok(letter) => self.carry_out_letter(letter),
+                    Ok(letter) => {
+                        mail.mailbox.waiting.fetch_sub(1, Ordering::AcqRel);
+                        self.carry_out_letter(letter);
+                    }
                     Err(TryRecvError::Empty | TryRecvError::Disconnected) => {
                         self.mail = Some(mail);
                         return;

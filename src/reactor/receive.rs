@@ -455,6 +455,8 @@ impl<N: Net> Reactor<N> {
         }
         if self.options.get(connection.options).half_open {
             self.forget_inbound(slot);
+            // It has said that nothing more comes: its silence proves nothing, the output limit judges it.
+            self.monitor.pause(slot, self.now);
             return self.tell_of(slot, RecordKind::ReadClosed);
         }
         self.list(slot);
