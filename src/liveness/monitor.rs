@@ -13,7 +13,7 @@ use super::stall::{Attention, Stall, Stalls};
 use super::verdict::{Beat, Counters, Owed, PeerState, Verdict, VerdictKind};
 use super::wheel::{self, Wheel};
 
-/// Peers are numbered below this: 16,776,957.
+/// Peers are numbered below this: 16,776,958.
 pub const MAX_PEERS: u32 = wheel::MAX_ENTRIES;
 
 /// Visits per verdict that one [`advance`](Monitor::advance) may take: most visits find a peer that was heard (L8).
