@@ -19,7 +19,7 @@ use super::net::{Net, Readiness};
 use super::obituary::Obituary;
 use super::options::{CONNECTIONS_MAX, Config, OptionsTable};
 use super::sends::Sends;
-use super::statistics::Statistics;
+use super::statistics::{Statistics, Step};
 use crate::liveness::{Monitor, MonitorConfig, Policy, PolicyError, PolicyId, Verdict};
 use crate::time::{Millis, TICK_MS};
 
@@ -87,6 +87,8 @@ pub struct Reactor<N: Net> {
     /// At the end of the last wait: the moment by which this turn judges, and the clock for what it hears.
     pub(crate) now: Millis,
     pub(crate) heard_at: Millis,
+    /// `now` as statistics keep it.
+    pub(crate) step: Step,
 }
 
 /// What stands in when options name no policy.
@@ -152,6 +154,7 @@ impl<N: Net> Reactor<N> {
             woken: false,
             now,
             heard_at: Millis::ceil(now_ns),
+            step: Step::of(now),
             config,
         })
     }
@@ -246,6 +249,7 @@ impl<N: Net> Reactor<N> {
     pub(crate) fn read_clock(&mut self) -> Millis {
         let nanos = self.net.now_ns();
         self.now = Millis::floor(nanos).max(self.now);
+        self.step = Step::of(self.now);
         self.heard_at = Millis::ceil(nanos).max(self.heard_at);
         self.now
     }

@@ -10,6 +10,8 @@ use crate::liveness::Beat;
 pub const ARENA_BYTES: usize = 256 << 10;
 /// Room for a read below which a turn ends and hands out what it has.
 pub(crate) const READ_BYTES_MIN: usize = 4 << 10;
+/// The smallest receive arena.
+pub(crate) const ARENA_BYTES_MIN: usize = 32 << 10;
 
 /// A batch of events with the bytes that they lend. Made once and given to every `poll`, which empties it first: what
 /// an event lends stays valid, and the reactor stays free to be used, until then.
@@ -68,12 +70,12 @@ impl Events {
         Self::with_capacity(1024, ARENA_BYTES)
     }
 
-    /// Room for `events` (at least 1) and an arena of `bytes` (at least 8 KiB).
+    /// Room for `events` (at least 1) and an arena of `bytes` (at least 32 KiB).
     pub fn with_capacity(events: usize, bytes: usize) -> Self {
         Self {
             // Untouched until used; grown piecemeal it would leave holes in the heap.
             records: Vec::with_capacity(events.clamp(1, 4096)),
-            arena: vec![0; bytes.max(2 * READ_BYTES_MIN)].into_boxed_slice(),
+            arena: vec![0; bytes.max(ARENA_BYTES_MIN)].into_boxed_slice(),
             lent: 0,
             blocks: Vec::new(),
             capacity: events.max(1),

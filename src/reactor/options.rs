@@ -233,6 +233,7 @@ struct Entry {
     dialled: bool,
     /// As they hold: the policy settled, the frame limit of a dialled connection applied.
     options: Options,
+    echoes_beats: bool,
     uses: u32,
 }
 
@@ -260,7 +261,8 @@ impl OptionsTable {
         if dialled {
             options.framing = Arc::new(given.framing.for_dialled());
         }
-        self.entries[index] = Some(Entry { given: given.clone(), dialled, options, uses: 1 });
+        let echoes_beats = options.framing.echoes_beats() && !options.deliver_beats;
+        self.entries[index] = Some(Entry { given: given.clone(), dialled, options, echoes_beats, uses: 1 });
         Some(index as u16)
     }
 
@@ -281,6 +283,12 @@ impl OptionsTable {
     }
 
     /// The options behind a number that is in use.
+    /// Whether a beat under these options is answered by itself and shown to nobody: the quick way.
+    #[inline(always)]
+    pub(crate) fn echoes_beats(&self, index: u16) -> bool {
+        self.entries[usize::from(index)].as_ref().is_some_and(|entry| entry.echoes_beats)
+    }
+
     #[inline(always)]
     pub(crate) fn get(&self, index: u16) -> &Options {
         match &self.entries[usize::from(index)] {

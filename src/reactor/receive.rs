@@ -5,7 +5,7 @@ use std::convert::Infallible;
 use super::connection::{ConnectionId, Flags, NO_BATCH};
 use super::core::Reactor;
 use super::counters::Counters;
-use super::events::{Events, READ_BYTES_MIN, Reason, Record, RecordKind};
+use super::events::{ARENA_BYTES_MIN, Events, READ_BYTES_MIN, Reason, Record, RecordKind};
 use super::inbound::{Inbound, REJOIN_BYTES_MAX};
 use super::net::Net;
 use super::obituary::ClosedBy;
@@ -20,6 +20,9 @@ const FRAMES_PER_TURN: usize = 64;
 const BYTES_PER_TURN: usize = 64 << 10;
 /// A buffer for an unfinished frame grows by no more than this beyond what has come (F2).
 const GROWTH_BYTES_MAX: usize = 256 << 10;
+/// What the usual read asks for. An arena has room for it at least once.
+const READ_WINDOW_BYTES: usize = 16 << 10;
+const _: () = assert!(READ_WINDOW_BYTES <= BYTES_PER_TURN && READ_WINDOW_BYTES <= ARENA_BYTES_MIN);
 
 /// What is left of a connection's share of the turn.
 struct Budget {
@@ -102,13 +105,13 @@ impl<N: Net> Reactor<N> {
     pub(crate) fn receive_usual(&mut self, slot: u32, events: &mut Events) {
         let Some(connection) = self.connections.get_mut(slot as usize) else { return };
         let base = events.lent;
-        let free = &mut events.arena[base..];
-        if free.len() < READ_BYTES_MIN || events.records.len() >= events.capacity {
+        // A window of one size costs less than the exact room; what fills it is read on the long way.
+        let full = events.records.len() >= events.capacity;
+        let Some(free) = events.arena.get_mut(base..base + READ_WINDOW_BYTES).filter(|_| !full) else {
             connection.flags.set(Flags::READABLE);
             return self.list(slot);
-        }
-        let room = free.len().min(BYTES_PER_TURN);
-        let count = match self.net.recv(&connection.socket, &mut free[..room]) {
+        };
+        let count = match self.net.recv(&connection.socket, free) {
             Ok(count) if count > 0 => count,
             other => {
                 self.read_nothing(slot, other);
@@ -123,7 +126,7 @@ impl<N: Net> Reactor<N> {
         if let Some(statistics) = &mut statistics {
             statistics.received(count);
         }
-        let sole = if count < room { options.framing.sole(&free[..count]) } else { None };
+        let sole = if count < READ_WINDOW_BYTES { options.framing.sole(&free[..count]) } else { None };
         match sole {
             Some((head, Kind::Message)) => {
                 self.counters.messages_in += 1;
@@ -141,62 +144,47 @@ impl<N: Net> Reactor<N> {
                     block: 0,
                 });
             }
-            Some((head, kind)) if !options.deliver_beats => {
+            Some((_, kind))
+                if self.options.echoes_beats(connection.options)
+                    && connection.outbox.is_none()
+                    && connection.batch == NO_BATCH =>
+            {
                 let (taken_for, owed) = self.monitor.take_beat(slot, beat_of(kind), self.heard_at);
                 self.counters.count_beat(taken_for);
-                if owed == Owed::Answer {
-                    // Nothing waits before it and it is there already: it leaves at once.
-                    let at_once =
-                        options.framing.echoes_beats() && connection.batch == NO_BATCH && connection.outbox.is_none();
-                    if at_once && let Ok(sent) = self.net.send(&connection.socket, &free[..count]) {
-                        self.counters.answers_out += 1;
-                        self.counters.bytes_out += sent as u64;
-                        if let Some(statistics) = statistics {
-                            statistics.sent(sent, self.now);
-                        }
-                        if sent < count {
-                            connection.flags.clear(Flags::WRITABLE);
-                            let rest = self.sends.append(&[], &free[sent..count]);
-                            self.sends.add(slot, &mut connection.batch, Lane::Control, rest);
-                        }
-                        return;
+                if owed == Owed::Nothing {
+                    return;
+                }
+                // Nothing waits before it and it is there already: it leaves at once.
+                self.counters.answers_out += 1;
+                let mut sent = 0;
+                // What keeps it from leaving is found again by the flush.
+                if let Ok(taken) = self.net.send(&connection.socket, &free[..count]) {
+                    sent = taken;
+                    self.counters.bytes_out += sent as u64;
+                    if let Some(statistics) = statistics {
+                        statistics.sent(sent, self.step);
                     }
-                    // What kept it from leaving is found again by the flush.
-                    self.answer_beat(slot, &events.arena[base..base + count], head, kind);
+                }
+                if sent < count {
+                    let rest = self.sends.append(&[], &free[sent..count]);
+                    self.sends.add(slot, &mut connection.batch, Lane::Control, rest);
                 }
             }
-            _ => self.receive_more(slot, events, count, room),
+            _ => self.receive_more(slot, events, count),
         }
     }
 
     /// What was read is not just one frame.
     #[inline(never)]
-    fn receive_more(&mut self, slot: u32, events: &mut Events, count: usize, room: usize) {
+    fn receive_more(&mut self, slot: u32, events: &mut Events, count: usize) {
         let mut budget = Budget { frames: FRAMES_PER_TURN, bytes: BYTES_PER_TURN - count };
-        if count == room {
+        if count == READ_WINDOW_BYTES {
             self.connections[slot as usize].flags.set(Flags::READABLE);
         }
         let filled = events.lent + count;
         if self.cut_arena(slot, events, filled, None, &mut budget) {
             self.receive_within(slot, events, budget);
         }
-    }
-
-    /// Answers a beat, which is owed an answer. `bytes` is the whole frame, `head` the length of its head.
-    #[inline(never)]
-    fn answer_beat(&mut self, slot: u32, bytes: &[u8], head: usize, kind: Kind) {
-        let connection = &mut self.connections[slot as usize];
-        let frame = Frame { kind, head: 0..head, message: head..bytes.len(), total: bytes.len() };
-        let mut intake = Intake {
-            slot,
-            framing: &self.options.get(connection.options).framing,
-            monitor: &mut self.monitor,
-            sends: &mut self.sends,
-            counters: &mut self.counters,
-            batch: &mut connection.batch,
-            now: self.heard_at,
-        };
-        intake.answer(bytes, &frame);
     }
 
     /// Reads behind what is lent of the arena and cuts there. False: there is no more to do for now.

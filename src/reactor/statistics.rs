@@ -93,9 +93,9 @@ impl Statistics {
     }
 
     #[inline(always)]
-    pub(crate) fn sent(&mut self, bytes: usize, now: Millis) {
+    pub(crate) fn sent(&mut self, bytes: usize, now: Step) {
         self.bytes_out.add(bytes as u32);
-        self.last_out = step(now).max(1);
+        self.last_out = now.0;
     }
 
     pub(crate) fn bytes(&self) -> (u64, u64) {
@@ -120,6 +120,16 @@ impl Statistics {
     /// Stalls of this process that the connection lived through (counted modulo 65,536).
     pub(crate) fn stalls(&self, stalls_now: u64) -> u16 {
         (stalls_now as u16).wrapping_sub(self.stalls_before)
+    }
+}
+
+/// A moment as this array keeps it: never 0, which stands for never.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Step(u32);
+
+impl Step {
+    pub(crate) fn of(at: Millis) -> Self {
+        Self(step(at).max(1))
     }
 }
 
@@ -151,7 +161,7 @@ mod tests {
     #[test]
     fn what_was_sent_in_the_very_first_step_was_sent_just_now() {
         let mut statistics = Statistics::new(None, Millis(3), 0);
-        statistics.sent(5, Millis(4));
+        statistics.sent(5, Step::of(Millis(4)));
         assert_eq!(statistics.last_out_ms(Millis(5)), Some(0));
     }
 
@@ -159,7 +169,7 @@ mod tests {
     fn times_are_exact_to_16_ms() {
         let mut statistics = Statistics::new(None, Millis(1_000_000), 3);
         assert_eq!(statistics.last_out_ms(Millis(1_000_000)), None);
-        statistics.sent(5, Millis(1_000_500));
+        statistics.sent(5, Step::of(Millis(1_000_500)));
         assert!(statistics.age_ms(Millis(1_010_000)).abs_diff(10_000) <= 16);
         assert!(statistics.last_out_ms(Millis(1_010_000)).unwrap().abs_diff(9_500) <= 16);
         assert_eq!(statistics.stalls(5), 2);

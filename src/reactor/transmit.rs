@@ -364,7 +364,7 @@ impl<N: Net> Reactor<N> {
                 Ok(count) if count == bytes.len() => {
                     self.counters.bytes_out += count as u64;
                     if let Some(statistics) = self.statistics.get_mut(slot as usize) {
-                        statistics.sent(count, self.now);
+                        statistics.sent(count, self.step);
                     }
                     if batch.is_data() {
                         self.monitor.spoke(slot);
@@ -532,7 +532,7 @@ impl<N: Net> Reactor<N> {
         self.counters.bytes_out += count as u64;
         self.monitor.spoke(slot);
         if let Some(statistics) = self.statistics.get_mut(slot as usize) {
-            statistics.sent(count, self.now);
+            statistics.sent(count, self.step);
         }
     }
 
