@@ -5,10 +5,11 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 
 use super::connection::{ConnectionId, Flags};
-use super::core::{LISTENER_TOKEN, Reactor};
+use super::core::Reactor;
 use super::events::{Events, PauseCause, Reason, RecordKind};
 use super::net::{Address, Farewell, ListenSettings, Net};
 use super::options::{Keepalive, ListenOptions, Options, SocketOptions};
+use super::turn::LISTENER_TOKEN;
 use crate::time::Millis;
 
 /// Connections taken from one listener in one turn.

@@ -1,10 +1,11 @@
 //! What the monitor finds, carried out: asks, verdicts, last looks, limits, autopsies.
 
 use super::connection::{ConnectionId, Flags};
-use super::core::{Reactor, earlier};
+use super::core::Reactor;
 use super::events::{Reason, RecordKind};
 use super::net::{Farewell, Net};
 use super::obituary::ClosedBy;
+use super::turn::earlier;
 use crate::liveness::{Verdict, VerdictKind};
 use crate::time::Millis;
 

@@ -8,8 +8,9 @@ use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 
 use super::close::Close;
 use super::connection::ConnectionId;
-use super::core::{Reactor, WAKER_TOKEN};
+use super::core::Reactor;
 use super::net::Net;
+use super::turn::WAKER_TOKEN;
 
 /// Requests carried out in one turn.
 const MAIL_PER_TURN: usize = 1024;

@@ -9,11 +9,11 @@
 //!
 //! | file | idea |
 //! |---|---|
-//! | `core` | what a reactor holds; one turn |
+//! | `core`, `turn` | what a reactor holds; one turn |
 //! | `net`, `linux` | what a kernel does; Linux |
 //! | `connection`, `statistics`, `inbound`, `outbox` | what is kept of one connection |
 //! | `options`, `events`, `obituary`, `counters` | what goes in and comes out |
-//! | `receive`, `transmit`, `sends` | the way of bytes |
+//! | `receive`, `cut`, `send`, `sends`, `write` | the way of bytes |
 //! | `accept`, `dial`, `transfer`, `close` | beginnings and ends |
 //! | `judge` | what the monitor finds, carried out |
 //! | `mailbox` | other threads |
@@ -27,6 +27,7 @@ pub mod core;
 #[cfg(not(any(feature = "sim", doc)))]
 mod core;
 mod counters;
+mod cut;
 mod dial;
 mod events;
 mod inbound;
@@ -45,10 +46,12 @@ mod obituary;
 mod options;
 mod outbox;
 mod receive;
+mod send;
 mod sends;
 mod statistics;
 mod transfer;
-mod transmit;
+mod turn;
+mod write;
 
 use std::io;
 
@@ -64,8 +67,8 @@ pub use self::obituary::{ClosedBy, Obituary, TcpInfo};
 pub use self::options::{
     AUTOPSIES_MAX, CONNECTIONS_MAX, Config, Keepalive, Limits, ListenOptions, Marks, Options, SocketOptions, WhenFull,
 };
+pub use self::send::{Broadcast, SendError};
 pub use self::transfer::{AdoptError, ConnectionState, ReleaseError, Released};
-pub use self::transmit::{Broadcast, SendError};
 
 /// The reactor over this machine's kernel. It may move between threads; one uses it at a time (R10).
 pub type Reactor = core::Reactor<Linux>;

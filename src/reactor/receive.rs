@@ -1,19 +1,15 @@
-//! From readable to messages: read into the arena, cut frames in place, keep only an unfinished tail.
-
-use std::convert::Infallible;
+//! From readable to bytes: read into the arena, or straight into a long unfinished frame, and see the end.
 
 use super::connection::{ConnectionId, Flags, NO_BATCH};
 use super::core::Reactor;
-use super::counters::Counters;
+use super::cut::beat_of;
 use super::events::{ARENA_BYTES_MIN, Events, READ_BYTES_MIN, Reason, Record, RecordKind};
 use super::inbound::{Inbound, REJOIN_BYTES_MAX};
 use super::net::Net;
 use super::obituary::ClosedBy;
-use super::sends::{Lane, Sends};
-use super::statistics::Statistics;
-use crate::frame::{Cut, Frame, FrameError, Framing, Kind, Stream};
-use crate::liveness::{Beat, Monitor, Owed};
-use crate::time::Millis;
+use super::sends::Lane;
+use crate::frame::Kind;
+use crate::liveness::Owed;
 
 /// R2: what one connection may take of one turn.
 const FRAMES_PER_TURN: usize = 64;
@@ -25,9 +21,9 @@ const READ_WINDOW_BYTES: usize = 16 << 10;
 const _: () = assert!(READ_WINDOW_BYTES <= BYTES_PER_TURN && READ_WINDOW_BYTES <= ARENA_BYTES_MIN);
 
 /// What is left of a connection's share of the turn.
-struct Budget {
-    frames: usize,
-    bytes: usize,
+pub(crate) struct Budget {
+    pub(crate) frames: usize,
+    pub(crate) bytes: usize,
 }
 
 impl Budget {
@@ -45,16 +41,6 @@ enum Source {
     Backlog,
     /// The socket, straight into the buffer of a long unfinished frame.
     Direct,
-}
-
-/// Why the cutting of one buffer stopped.
-enum Stopped {
-    /// All whole frames are out; the rest is an unfinished frame that needs this many bytes in all, exactly or at least.
-    Unfinished { need: usize, exact: bool },
-    /// The budget is spent, or the batch is full: there may be more whole frames.
-    Budget,
-    /// The bytes are no frame.
-    Bad(FrameError),
 }
 
 impl<N: Net> Reactor<N> {
@@ -220,158 +206,6 @@ impl<N: Net> Reactor<N> {
         self.cut_arena(slot, events, from + count, kept, budget)
     }
 
-    /// Cuts what was read between the lent part of the arena and `filled`, in place; `kept` is the memory of the
-    /// unfinished frame at its front. What messages lie in becomes lent. False: the connection is ended.
-    fn cut_arena(
-        &mut self,
-        slot: u32,
-        events: &mut Events,
-        filled: usize,
-        kept: Option<Box<Inbound>>,
-        budget: &mut Budget,
-    ) -> bool {
-        let base = events.lent;
-        let connection = &mut self.connections[slot as usize];
-        let options = self.options.get(connection.options);
-        let id = ConnectionId::new(slot, connection.generation);
-        let mut intake = Intake {
-            slot,
-            framing: &options.framing,
-            monitor: &mut self.monitor,
-            sends: &mut self.sends,
-            counters: &mut self.counters,
-            batch: &mut connection.batch,
-            now: self.heard_at,
-        };
-        let mut statistics = self.statistics.get_mut(slot as usize);
-        let mut stream = kept.as_ref().map_or_else(Stream::default, |kept| kept.stream.clone());
-        let mut at = base;
-        let stopped = loop {
-            let rest = &mut events.arena[at..filled];
-            if rest.is_empty() {
-                break None;
-            }
-            if budget.frames == 0 || events.records.len() >= events.capacity {
-                break Some(Stopped::Budget);
-            }
-            match intake.framing.cut(rest, &mut stream, &mut self.control) {
-                Ok(Cut::Frame(frame)) => {
-                    budget.frames -= 1;
-                    let shown = intake.take(rest, &frame, &mut connection.flags, &mut statistics);
-                    if let Some(kind) = shown.filter(|kind| kind.is_shown(options.deliver_beats)) {
-                        events.records.push(record(id, connection.user, kind, &frame, at, 0));
-                        events.lent = at + frame.total;
-                    }
-                    at += frame.total;
-                }
-                Ok(Cut::More { need, exact }) => break Some(Stopped::Unfinished { need, exact }),
-                Err(error) => break Some(Stopped::Bad(error)),
-            }
-        };
-        self.send_codec_control(slot);
-        let Some(stopped) = stopped else { return true };
-        let begun = kept.filter(|_| at == base).map(|kept| kept.begun);
-        self.stopped(slot, stopped, &events.arena[at..filled], stream, begun)
-    }
-
-    /// Keeps what could not be cut. False: the connection is ended.
-    fn stopped(&mut self, slot: u32, stopped: Stopped, tail: &[u8], stream: Stream, begun: Option<Millis>) -> bool {
-        match stopped {
-            Stopped::Unfinished { need, exact } => self.keep(slot, tail.to_vec(), stream, begun, need, exact),
-            Stopped::Budget => self.keep(slot, tail.to_vec(), stream, None, 0, false),
-            Stopped::Bad(error) => {
-                self.frame_bad(slot, error);
-                false
-            }
-        }
-    }
-
-    /// Delivers whole frames that an earlier turn had no budget or no room for.
-    fn cut_backlog(&mut self, slot: u32, events: &mut Events, budget: &mut Budget) -> bool {
-        let connection = &mut self.connections[slot as usize];
-        let Some(mut inbound) = connection.inbound.take() else { return true };
-        let memory = inbound.memory();
-        let options = self.options.get(connection.options);
-        let id = ConnectionId::new(slot, connection.generation);
-        let mut intake = Intake {
-            slot,
-            framing: &options.framing,
-            monitor: &mut self.monitor,
-            sends: &mut self.sends,
-            counters: &mut self.counters,
-            batch: &mut connection.batch,
-            now: self.heard_at,
-        };
-        let mut statistics = self.statistics.get_mut(slot as usize);
-        let user = connection.user;
-        let mut moved = false;
-        let stopped = loop {
-            if inbound.cut == inbound.bytes.len() {
-                break Stopped::Unfinished { need: 0, exact: false };
-            }
-            if budget.frames == 0 || events.is_full() {
-                break Stopped::Budget;
-            }
-            let rest = &mut inbound.bytes[inbound.cut..];
-            match intake.framing.cut(rest, &mut inbound.stream, &mut self.control) {
-                Ok(Cut::Frame(frame)) => {
-                    let is_all = inbound.cut == 0 && frame.total == rest.len();
-                    let fits = frame.total <= events.arena.len() - events.lent;
-                    if !is_all && !fits && !events.records.is_empty() {
-                        // Wait for an empty arena rather than for memory of its own.
-                        break Stopped::Budget;
-                    }
-                    budget.frames -= 1;
-                    let shown = intake.take(rest, &frame, &mut connection.flags, &mut statistics);
-                    if let Some(kind) = shown.filter(|kind| kind.is_shown(options.deliver_beats)) {
-                        if is_all && frame.total > REJOIN_BYTES_MAX {
-                            moved = true;
-                        } else if fits {
-                            let at = events.lent;
-                            events.arena[at..at + frame.total].copy_from_slice(&rest[..frame.total]);
-                            events.lent += frame.total;
-                            events.records.push(record(id, user, kind, &frame, at, 0));
-                        } else {
-                            events.blocks.push(rest[..frame.total].to_vec());
-                            let block = events.blocks.len() as u32;
-                            events.records.push(record(id, user, kind, &frame, 0, block));
-                        }
-                        if moved {
-                            events.blocks.push(std::mem::take(&mut inbound.bytes));
-                            let block = events.blocks.len() as u32;
-                            events.records.push(record(id, user, kind, &frame, 0, block));
-                            break Stopped::Unfinished { need: 0, exact: false };
-                        }
-                    }
-                    inbound.cut += frame.total;
-                }
-                Ok(Cut::More { need, exact }) => break Stopped::Unfinished { need, exact },
-                Err(error) => break Stopped::Bad(error),
-            }
-        };
-        self.counters.partial_bytes_now -= memory as u64;
-        self.send_codec_control(slot);
-        match stopped {
-            Stopped::Unfinished { .. } if moved || inbound.cut == inbound.bytes.len() => true,
-            Stopped::Unfinished { need, exact } => {
-                let begun = if inbound.cut == 0 { Some(inbound.begun) } else { None };
-                let tail = if inbound.cut == 0 { inbound.bytes } else { inbound.bytes.split_off(inbound.cut) };
-                self.keep(slot, tail, inbound.stream, begun, need, exact)
-            }
-            Stopped::Budget => {
-                self.counters.partial_bytes_now += memory as u64;
-                self.connections[slot as usize].inbound = Some(inbound);
-                // The batch is full for this frame's size, or the budget is spent: next turn.
-                self.list(slot);
-                false
-            }
-            Stopped::Bad(error) => {
-                self.frame_bad(slot, error);
-                false
-            }
-        }
-    }
-
     /// Reads straight into the buffer of a long unfinished frame, not beyond its end where that is known.
     fn read_direct(&mut self, slot: u32, events: &mut Events, budget: &mut Budget) -> bool {
         let connection = &mut self.connections[slot as usize];
@@ -483,61 +317,11 @@ impl<N: Net> Reactor<N> {
 
     /// L1: any byte proves life.
     #[inline]
-    fn heard(&mut self, slot: u32, count: usize) {
+    pub(crate) fn heard(&mut self, slot: u32, count: usize) {
         self.monitor.heard(slot, self.heard_at);
         self.counters.bytes_in += count as u64;
         if let Some(statistics) = self.statistics.get_mut(slot as usize) {
             statistics.received(count);
-        }
-    }
-
-    /// Keeps bytes that are not delivered yet. False: that went over the reactor's cap and ended the connection.
-    fn keep(
-        &mut self,
-        slot: u32,
-        bytes: Vec<u8>,
-        stream: Stream,
-        begun: Option<Millis>,
-        need: usize,
-        exact: bool,
-    ) -> bool {
-        let now = self.attended(self.heard_at);
-        let begins = begun.is_none();
-        let mut inbound = Inbound::new(bytes, begun.unwrap_or(now));
-        (inbound.stream, inbound.need, inbound.exact) = (stream, need, exact);
-        self.counters.partial_bytes_now += inbound.memory() as u64;
-        let connection = &mut self.connections[slot as usize];
-        connection.inbound = Some(Box::new(inbound));
-        if self.counters.partial_bytes_now as usize > self.config.partial_bytes_max {
-            self.end(slot, Reason::OverLimit, 0, ClosedBy::Heartline);
-            return false;
-        }
-        let limits = self.options.get(connection.options).limits;
-        if begins && limits.frame_ms > 0 {
-            self.monitor.limit(slot, self.heard_at + u64::from(limits.frame_ms));
-        }
-        true
-    }
-
-    pub(crate) fn forget_inbound(&mut self, slot: u32) {
-        if let Some(inbound) = self.connections[slot as usize].inbound.take() {
-            self.counters.partial_bytes_now -= inbound.memory() as u64;
-        }
-    }
-
-    fn frame_bad(&mut self, slot: u32, error: FrameError) {
-        let reason = if error.is_over_limit() { Reason::OverLimit } else { Reason::FrameBad };
-        self.end_with(slot, reason, 0, ClosedBy::Heartline, Some(error));
-    }
-
-    /// What the codec itself wants to have sent goes by the control lane (F7).
-    #[inline]
-    fn send_codec_control(&mut self, slot: u32) {
-        if !self.control.is_empty() {
-            let range = self.sends.append(&[], &self.control);
-            self.control.clear();
-            let connection = &mut self.connections[slot as usize];
-            self.sends.add(slot, &mut connection.batch, Lane::Control, range);
         }
     }
 }
@@ -545,82 +329,4 @@ impl<N: Net> Reactor<N> {
 /// Whether the next read goes into the frame's own buffer.
 fn reads_direct(inbound: &Inbound) -> bool {
     inbound.bytes.len() > REJOIN_BYTES_MAX || (inbound.exact && inbound.need > READ_BYTES_MIN)
-}
-
-/// A message or beat at `at` of the arena (block 0) or of a block.
-#[inline]
-fn record(id: ConnectionId, user: u64, kind: RecordKind, frame: &Frame, at: usize, block: u32) -> Record {
-    let place = |range: &std::ops::Range<usize>| ((at + range.start) as u32, (at + range.end) as u32);
-    match kind {
-        RecordKind::Beat(_) => {
-            Record { id, user, kind, head: (0, 0), message: (at as u32, (at + frame.total) as u32), block }
-        }
-        _ => Record { id, user, kind, head: place(&frame.head), message: place(&frame.message), block },
-    }
-}
-
-/// What one whole frame touches.
-struct Intake<'a> {
-    slot: u32,
-    framing: &'a Framing,
-    monitor: &'a mut Monitor,
-    sends: &'a mut Sends,
-    counters: &'a mut Counters,
-    batch: &'a mut u32,
-    now: Millis,
-}
-
-impl Intake<'_> {
-    /// Counts a frame and answers a beat. What the application might be shown comes back.
-    #[inline]
-    fn take(
-        &mut self,
-        bytes: &[u8],
-        frame: &Frame,
-        flags: &mut Flags,
-        statistics: &mut Option<&mut Statistics>,
-    ) -> Option<RecordKind> {
-        if flags.any(Flags::FIRST_FRAME_DUE) {
-            flags.clear(Flags::FIRST_FRAME_DUE);
-            self.monitor.first_frame(self.slot, self.now);
-        }
-        if frame.kind != Kind::Message {
-            return Some(RecordKind::Beat(self.beat(bytes, frame)));
-        }
-        self.counters.messages_in += 1;
-        if let Some(statistics) = statistics {
-            statistics.message_received();
-        }
-        Some(RecordKind::Message)
-    }
-
-    /// Answers a beat if that is owed; says what it was taken for.
-    fn beat(&mut self, bytes: &[u8], frame: &Frame) -> Beat {
-        let (taken_for, owed) = self.monitor.take_beat(self.slot, beat_of(frame.kind), self.now);
-        self.counters.count_beat(taken_for);
-        if owed == Owed::Answer {
-            self.answer(bytes, frame);
-        }
-        taken_for
-    }
-
-    fn answer(&mut self, bytes: &[u8], frame: &Frame) {
-        let bytes = &bytes[..frame.total];
-        let Ok(range) = self.sends.build(|out| {
-            self.framing.answer(bytes, frame, out);
-            Ok::<(), Infallible>(())
-        });
-        self.sends.add(self.slot, self.batch, Lane::Control, range);
-        self.counters.answers_out += 1;
-    }
-}
-
-/// The monitor's word for the codec's.
-#[inline(always)]
-fn beat_of(kind: Kind) -> Beat {
-    match kind {
-        Kind::Ask => Beat::Ask,
-        Kind::Answer => Beat::Answer,
-        Kind::Either | Kind::Message => Beat::Either,
-    }
 }

@@ -1,0 +1,262 @@
+//! Writing: what has gathered leaves, and what the kernel refuses becomes the outbox.
+
+use std::io;
+
+use super::connection::{Flags, NO_BATCH};
+use super::core::Reactor;
+use super::events::RecordKind;
+use super::net::Net;
+use super::outbox::{CONTROL_BYTES_MAX, Outbox};
+use super::sends::{Lane, Piece, Sends};
+
+impl<N: Net> Reactor<N> {
+    /// Sends what has gathered, now, without waiting for the next poll.
+    pub fn flush(&mut self) {
+        if self.sends.is_empty() {
+            return;
+        }
+        let sends = std::mem::take(&mut self.sends);
+        for piece in &sends.pieces {
+            if let Some(slot) = piece.slot() {
+                self.write_batch(&sends, piece, slot);
+            }
+        }
+        // Writing may have ended connections and told of it, but it gathers nothing.
+        debug_assert!(self.sends.is_empty());
+        self.sends = sends;
+        self.sends.clear();
+        self.show_work();
+    }
+
+    /// Writes all batches. The arena stays as it is: the frame that is being sent lies in it.
+    pub(crate) fn write_gathered(&mut self) {
+        if self.sends.waiting_in_all == 0 {
+            return;
+        }
+        for index in 0..self.sends.pieces.len() {
+            if let Some(slot) = self.sends.pieces[index].slot() {
+                self.write_batch_of(slot);
+            }
+        }
+    }
+
+    /// Writes one connection's batch ahead of the others.
+    pub(crate) fn write_batch_of(&mut self, slot: u32) {
+        let index = self.connections[slot as usize].batch;
+        if index == NO_BATCH {
+            return;
+        }
+        let sends = std::mem::take(&mut self.sends);
+        self.write_batch(&sends, &sends.pieces[index as usize], slot);
+        self.sends = sends;
+        self.sends.forget(index);
+    }
+
+    #[inline(always)]
+    fn write_batch(&mut self, sends: &Sends, batch: &Piece, slot: u32) {
+        let connection = &mut self.connections[slot as usize];
+        connection.batch = NO_BATCH;
+        // Most batches are one frame for a socket that takes it.
+        if let Some(bytes) = sends.only_piece(batch)
+            && connection.outbox.is_none()
+            && connection.flags.takes_writes()
+        {
+            match self.net.send(&connection.socket, bytes) {
+                Ok(count) if count == bytes.len() => {
+                    self.counters.bytes_out += count as u64;
+                    if let Some(statistics) = self.statistics.get_mut(slot as usize) {
+                        statistics.sent(count, self.step);
+                    }
+                    if batch.is_data() {
+                        self.monitor.spoke(slot);
+                    }
+                }
+                written => self.written(sends, batch, slot, written),
+            }
+            return;
+        }
+        self.write_pieces(sends, batch, slot);
+    }
+
+    #[inline(never)]
+    fn write_pieces(&mut self, sends: &Sends, batch: &Piece, slot: u32) {
+        let connection = &mut self.connections[slot as usize];
+        if connection.flags.any(Flags::WRITE_FAILED) {
+            return;
+        }
+        if connection.outbox.is_some() || !connection.flags.takes_writes() {
+            return self.written(sends, batch, slot, Ok(0));
+        }
+        let slices = sends.slices(batch);
+        let offered: usize = slices.iter().map(|slice| slice.len()).sum();
+        let written = self.net.send_vectored(&connection.socket, &slices);
+        let is_whole = written.as_ref().is_ok_and(|count| *count == offered);
+        self.written(sends, batch, slot, written);
+        if is_whole && offered < batch.batch_bytes() {
+            // More frames than one call takes, and it took those: no edge will come for the rest.
+            self.connections[slot as usize].flags.set(Flags::WRITABLE);
+            self.write_outbox(slot);
+        }
+    }
+
+    #[cold]
+    fn written(&mut self, sends: &Sends, batch: &Piece, slot: u32, written: io::Result<usize>) {
+        match written {
+            Ok(count) => {
+                self.sent(slot, count);
+                if count < batch.batch_bytes() {
+                    self.queue_rest(sends, batch, slot, count);
+                }
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                self.connections[slot as usize].flags.clear(Flags::WRITABLE);
+                self.queue_rest(sends, batch, slot, 0);
+            }
+            // Nothing was taken and no edge will come: the outbox is tried again soon.
+            Err(error) if is_passing(&error) => self.queue_rest(sends, batch, slot, 0),
+            Err(error) => self.write_failed(slot, &error),
+        }
+    }
+
+    /// The kernel took `count` bytes of a batch: the rest becomes the outbox.
+    fn queue_rest(&mut self, sends: &Sends, batch: &Piece, slot: u32, count: usize) {
+        let now = self.attended(self.now);
+        let connection = &mut self.connections[slot as usize];
+        let begins = connection.outbox.is_none();
+        let outbox = connection.outbox.get_or_insert_with(|| Box::new(Outbox::new(now)));
+        let before = outbox.len();
+        let mut taken = count;
+        for (lane, frame) in sends.frames(batch) {
+            let part = taken.min(frame.len());
+            taken -= part;
+            match lane {
+                Lane::Control => outbox.push_control(&frame[part..]),
+                Lane::Data if part > 0 && part < frame.len() => outbox.push_begun(&frame[part..]),
+                Lane::Data => outbox.push_data(&frame[part..]),
+            }
+        }
+        let added = outbox.len() - before;
+        self.counters.outbox_bytes_now += added as u64;
+        if outbox.control_len() > CONTROL_BYTES_MAX {
+            connection.flags.set(Flags::CONTROL_FULL);
+        }
+        if count > 0 {
+            connection.flags.clear(Flags::WRITABLE);
+        }
+        let (limits, marks) = {
+            let options = self.options.get(connection.options);
+            (options.limits, options.marks)
+        };
+        let writable = connection.flags.any(Flags::WRITABLE);
+        if begins && limits.output_ms > 0 {
+            self.monitor.limit(slot, self.now + u64::from(limits.output_ms));
+        }
+        let queued = self.queued(slot);
+        if queued > marks.high_bytes as usize {
+            self.tell_full(slot, queued);
+        }
+        if writable && !self.connections[slot as usize].flags.any(Flags::DIALLING) {
+            // No edge tells when to try again.
+            self.list_write(slot);
+        }
+    }
+
+    /// A socket that refused without being full is tried again by a limit of one tick.
+    fn list_write(&mut self, slot: u32) {
+        self.monitor.limit(slot, self.now + crate::time::TICK_MS);
+    }
+
+    /// Writes the outbox as far as the kernel takes it.
+    pub(crate) fn write_outbox(&mut self, slot: u32) {
+        loop {
+            let attended = self.attended(self.now);
+            let connection = &mut self.connections[slot as usize];
+            let Some(outbox) = connection.outbox.as_mut() else { break };
+            let slices = outbox.slices();
+            let length: usize = slices.iter().map(|slice| slice.len()).sum();
+            let written = self.net.send_vectored(&connection.socket, &slices);
+            drop(slices);
+            match written {
+                Ok(count) => {
+                    outbox.wrote(count, attended);
+                    let empty = outbox.is_empty();
+                    let control_low = outbox.control_len() <= CONTROL_BYTES_MAX / 2;
+                    self.counters.outbox_bytes_now -= count as u64;
+                    if empty {
+                        connection.outbox = None;
+                    }
+                    // A short write proves the socket full.
+                    if count < length {
+                        connection.flags.clear(Flags::WRITABLE);
+                    }
+                    if control_low && connection.flags.any(Flags::CONTROL_FULL) {
+                        connection.flags.clear(Flags::CONTROL_FULL);
+                        self.read_again(slot);
+                    }
+                    self.sent(slot, count);
+                    if empty || count < length {
+                        break;
+                    }
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    connection.flags.clear(Flags::WRITABLE);
+                    break;
+                }
+                Err(error) if is_passing(&error) => {
+                    self.list_write(slot);
+                    break;
+                }
+                Err(error) => return self.write_failed(slot, &error),
+            }
+        }
+        self.tell_drained(slot);
+        if self.connections[slot as usize].flags.any(Flags::CLOSING) {
+            self.closing_progressed(slot);
+        }
+    }
+
+    fn tell_drained(&mut self, slot: u32) {
+        let queued = self.queued(slot);
+        let connection = &mut self.connections[slot as usize];
+        let low = self.options.get(connection.options).marks.low_bytes as usize;
+        if connection.flags.any(Flags::FULL) && queued <= low {
+            connection.flags.clear(Flags::FULL);
+            self.tell_of(slot, RecordKind::Drained);
+        }
+    }
+
+    #[inline]
+    fn sent(&mut self, slot: u32, count: usize) {
+        if count == 0 {
+            return;
+        }
+        self.counters.bytes_out += count as u64;
+        self.monitor.spoke(slot);
+        if let Some(statistics) = self.statistics.get_mut(slot as usize) {
+            statistics.sent(count, self.step);
+        }
+    }
+
+    /// The peer is gone for writing; what it sent before may still wait to be read, and the read side tells the end.
+    fn write_failed(&mut self, slot: u32, error: &io::Error) {
+        self.forget_outbox(slot);
+        self.write_errors.insert(slot, error.raw_os_error().unwrap_or(0));
+        let connection = &mut self.connections[slot as usize];
+        connection.flags.set(Flags::WRITE_FAILED | Flags::READABLE);
+        connection.flags.clear(Flags::PAUSED | Flags::CONTROL_FULL);
+        self.list(slot);
+    }
+
+    pub(crate) fn forget_outbox(&mut self, slot: u32) -> usize {
+        let Some(outbox) = self.connections[slot as usize].outbox.take() else { return 0 };
+        self.counters.outbox_bytes_now -= outbox.len() as u64;
+        outbox.len()
+    }
+}
+
+/// A signal, or no memory for buffers (ENOBUFS, ENOMEM): the socket is well, and its next edge may never come.
+fn is_passing(error: &io::Error) -> bool {
+    const NO_BUFFERS: i32 = 105;
+    matches!(error.kind(), io::ErrorKind::Interrupted | io::ErrorKind::OutOfMemory)
+        || error.raw_os_error() == Some(NO_BUFFERS)
+}
