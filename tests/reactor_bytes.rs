@@ -4,9 +4,9 @@ mod support;
 
 use std::time::Duration;
 
-use heartline::frame::FrameError;
+use heartline::frame::{Codec, Cut, EncodeError, Frame, FrameError, Framing, Kind, Stream};
 use heartline::liveness::Beat;
-use heartline::reactor::{Config, Events, ListenOptions, Reason};
+use heartline::reactor::{Config, Events, ListenOptions, Options, Reason};
 use support::{Pump, What, framed, length, options};
 
 /// The wire, and the heads and messages that must come of it.
@@ -409,4 +409,45 @@ fn a_framing_that_is_changed_cuts_what_is_not_cut_yet() {
     pump.reactor.set_options(id, &options("delimiter:\\n,max=1M")).unwrap();
     peer.write(b"!\n");
     assert_eq!(pump.message(id), b"\0\0\xf0\0!");
+}
+
+/// Each frame is one byte, which must count on from the one before: it works only while its note lives.
+struct Counting;
+
+impl Codec for Counting {
+    fn name(&self) -> &str {
+        "counting"
+    }
+
+    fn cut(&self, input: &mut [u8], stream: &mut Stream, _: &mut Vec<u8>, _: usize) -> Result<Cut, FrameError> {
+        let Some(&number) = input.first() else { return Ok(Cut::More { need: 1, exact: false }) };
+        if u64::from(number) != stream.note() {
+            return Err(FrameError::Custom { code: 300, at: 0 });
+        }
+        stream.set_note(stream.note() + 1);
+        Ok(Cut::Frame(Frame { kind: Kind::Message, head: 0..0, message: 0..1, total: 1 }))
+    }
+
+    fn encode(&self, _: Option<&[u8]>, message: &[&[u8]], out: &mut Vec<u8>) -> Result<(), EncodeError> {
+        out.extend(message.concat());
+        Ok(())
+    }
+}
+
+#[test]
+fn what_a_custom_codec_notes_lives_from_frame_to_frame_however_they_come() {
+    let mut pump = Pump::default();
+    let (mut peer, id) = pump.peer(Options::new(Framing::custom(Box::new(Counting))));
+    for number in 0..20 {
+        peer.write(&[number]);
+        assert_eq!(pump.message(id), [number]);
+    }
+    peer.write(&(20..200).collect::<Vec<u8>>());
+    for number in 20..200 {
+        assert_eq!(pump.message(id), [number]);
+    }
+    // The note is no unfinished frame: nothing is late.
+    assert!(pump.reactor.state(id).unwrap().unread_bytes == 0);
+    peer.write(&[7]);
+    assert_eq!(pump.closed(id).reason(), Some(Reason::FrameBad));
 }

@@ -7,7 +7,8 @@ use std::os::fd::AsRawFd;
 use std::time::{Duration, Instant};
 
 use heartline::reactor::{
-    Close, CloseError, ClosedBy, Config, DrainOptions, Events, ListenOptions, Reason, ReleaseError, SendError,
+    Close, CloseError, ClosedBy, Config, DrainOptions, Events, ListenOptions, Marks, Reason, ReleaseError, SendError,
+    WhenFull,
 };
 use support::{Pump, Told, What, framed, length, small_buffers};
 
@@ -432,4 +433,50 @@ fn every_kind_of_end_is_told_exactly_once_and_last() {
         assert_eq!(ends, 1, "{told:?}");
         assert!(matches!(told.first(), Some(What::Opened(_))) && matches!(told.last(), Some(What::Closed { .. })));
     }
+}
+
+#[test]
+fn a_reply_to_the_message_that_came_with_the_fin_still_leaves() {
+    let mut pump = Pump::default();
+    let (mut peer, id) = pump.peer(length());
+    peer.frame(b"request");
+    peer.finish();
+    let request = pump.message(id);
+    pump.reactor.send(id, &request).unwrap();
+    assert_eq!(pump.closed(id).reason(), Some(Reason::PeerClosed));
+    assert_eq!(peer.read_frame(), b"request");
+}
+
+#[test]
+fn a_farewell_that_does_not_fit_where_full_means_close_ends_that_connection_and_no_more() {
+    let mut pump = Pump::default();
+    let mut options = small_buffers();
+    options.marks = Marks { high_bytes: 1024, low_bytes: 0, when_full: WhenFull::Close };
+    let (_full, id) = pump.peer(options.clone());
+    let (mut other, other_id) = pump.peer(options);
+    pump.reactor.send(id, &vec![1; 8 << 20]).unwrap();
+    pump.reactor.flush();
+    assert!(pump.reactor.state(id).unwrap().queued_bytes > 0);
+    let farewell = Some(vec![2; 2000]);
+    pump.reactor.drain(DrainOptions { farewell, ..DrainOptions::default() }).unwrap();
+    assert_eq!(pump.closed(id).reason(), Some(Reason::OutboxFull));
+    assert_eq!(other.read_frame(), vec![2; 2000]);
+    drop(other);
+    assert_eq!(pump.closed(other_id).reason(), Some(Reason::Drained));
+}
+
+#[test]
+fn what_was_queued_when_a_write_failed_is_in_the_report() {
+    let mut pump = Pump::default();
+    let (peer, id) = pump.peer(small_buffers());
+    pump.reactor.send(id, &vec![1; 8 << 20]).unwrap();
+    pump.reactor.flush();
+    let queued = pump.reactor.state(id).unwrap().queued_bytes;
+    assert!(queued > 0);
+    peer.reset();
+    // The write side meets the reset first.
+    pump.until("the write to fail", |pump| pump.reactor.send(id, b"more").is_err() || pump.reactor.state(id).is_none());
+    pump.closed(id);
+    let obituary = pump.reactor.obituary(id).unwrap();
+    assert!(obituary.queued_bytes >= queued, "{} of {queued}", obituary.queued_bytes);
 }

@@ -444,6 +444,42 @@ fn an_application_that_is_busy_for_longer_than_the_timeout_kills_nobody() {
     assert!(rig.reactor.is_empty());
 }
 
+/// Whatever the last turn did, an ask or a verdict among it: the application's own time is never the peers' silence.
+#[test]
+fn an_application_that_blocks_after_any_turn_kills_nobody_who_only_answers() {
+    for before_ms in (10..1000).step_by(30) {
+        let mut rig = Rig::default();
+        let options = judged(&mut rig, Role::Ask, 1000);
+        rig.listen(options);
+        let peers = rig.peers(50);
+        rig.run(before_ms);
+        assert_eq!(rig.reactor.len(), peers.len());
+        rig.kernel.pass(60_000);
+        // They are asked anew and answer within fifty milliseconds.
+        for (socket, _) in &peers {
+            let socket = *socket;
+            rig.kernel.after(50, move |world| world.bytes(socket, &framed(b"")));
+        }
+        rig.run(60);
+        assert!(peers.iter().all(|(_, id)| rig.is_live(*id)), "blocked {before_ms} ms after the first byte");
+        // The stall was told once, and the truly dead are found.
+        assert_eq!(rig.reactor.counters().stalls, 1);
+        rig.run(2000);
+        assert!(rig.reactor.is_empty());
+    }
+}
+
+#[test]
+fn a_listener_that_is_broken_for_good_does_not_spin() {
+    let mut rig = Rig::default();
+    rig.listen(length());
+    rig.kernel.world(|world| world.accept_errors.extend([22; 10_000]));
+    rig.kernel.after(5, |world| drop(world.arrive()));
+    rig.run(1000);
+    let tried = rig.reactor.counters().accept_errors;
+    assert!((5..=20).contains(&tried), "{tried} tries in a second");
+}
+
 /// Four hundred peers on the verge of death, and in how many milliseconds it is due.
 fn on_the_verge(list_max: usize) -> (Rig, Vec<(usize, heartline::reactor::ConnectionId)>, u64) {
     let mut rig = Rig::default();

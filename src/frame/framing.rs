@@ -164,6 +164,13 @@ impl Framing {
         Some((head, self.beats.kind(input, &(head..input.len()))))
     }
 
+    /// Whether the codec may remember something beyond the end of a frame.
+    #[inline(always)]
+    #[cfg(feature = "net")]
+    pub(crate) fn keeps_notes(&self) -> bool {
+        matches!(self.wire, Wire::Custom(_))
+    }
+
     /// Whether a beat's answer is the beat itself.
     #[inline(always)]
     #[cfg(feature = "net")]

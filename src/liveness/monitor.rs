@@ -193,11 +193,19 @@ impl Monitor {
         slot.heard = at;
     }
 
-    /// Something other than an ask was sent to `peer`; counts where [`tells_sends`](MonitorConfig::tells_sends) is set.
+    /// Something other than an ask is on its way to `peer`; counts where [`tells_sends`](MonitorConfig::tells_sends) is set.
     #[inline(always)]
     pub fn spoke(&mut self, peer: u32) {
         if let Some(slot) = self.peers.get_mut(peer as usize) {
             slot.set(Flag::Spoke);
+        }
+    }
+
+    /// Takes back a Suspect verdict that the host has told nobody of: it found bytes of `peer` that it had not read.
+    pub fn spare(&mut self, peer: u32, now: Millis) {
+        if self.is_live(peer) {
+            self.peers[peer as usize].set(Flag::Untold);
+            self.heard(peer, now);
         }
     }
 

@@ -177,6 +177,12 @@ impl<N: Net> Reactor<N> {
                 Err(error) if out_of_resources(&error) => {
                     return self.pause_accepting(index, PauseCause::OutOfDescriptors);
                 }
+                // The listener itself is broken (EBADF, EINVAL, ENOTSOCK): no edge will come, and no spin.
+                Err(error) if matches!(error.raw_os_error(), Some(9 | 22 | 88)) => {
+                    self.counters.accept_errors += 1;
+                    self.listeners[index].retry_at = Some(self.now + RETRY_MS);
+                    return;
+                }
                 // This one was aborted in the queue, or the network failed under it: the next may be well.
                 Err(_) => self.counters.accept_errors += 1,
             }

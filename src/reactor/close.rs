@@ -199,6 +199,10 @@ impl<N: Net> Reactor<N> {
             if let Some(farewell) = &farewell {
                 // Who cannot take it is closed all the same.
                 let _ = self.send(id, farewell);
+                // Where the options say close when full, that was its end.
+                if self.live(id).is_none() {
+                    continue;
+                }
                 self.write_batch_of(id.slot());
             }
             self.begin_closing(id.slot(), reason, ClosedBy::Heartline);
@@ -263,7 +267,7 @@ impl<N: Net> Reactor<N> {
             return self.end_closing(slot);
         }
         let error = match self.write_errors.get(&slot) {
-            Some(&written) => written,
+            Some(&(written, _)) => written,
             None => error,
         };
         // ECONNRESET, EPIPE: the peer did it. All others are told as they are.
@@ -307,7 +311,8 @@ impl<N: Net> Reactor<N> {
         let connection = &self.connections[slot as usize];
         let dialling = connection.flags.any(Flags::DIALLING);
         let id = ConnectionId::new(slot, connection.generation);
-        let queued_bytes = self.queued(slot);
+        let lost = self.write_errors.get(&slot).map_or(0, |&(_, lost)| lost);
+        let queued_bytes = self.queued(slot) + lost;
         let state = self.monitor.state(slot);
         let timeout_ms = state.as_ref().map_or(0, |state| self.monitor.policy(state.policy).timeout_ms);
         let silence_ms = state.as_ref().map_or(0, |state| state.silence_ms);

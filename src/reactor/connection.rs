@@ -116,7 +116,7 @@ impl Flags {
     /// The application may send.
     #[inline]
     pub(crate) const fn takes_sends(self) -> bool {
-        !self.any(Self::CLOSING | Self::FIN_SENT | Self::WRITE_FAILED)
+        !self.any(Self::CLOSING | Self::WRITE_FAILED)
     }
 
     /// The kernel may take a write.

@@ -48,8 +48,8 @@ pub struct Reactor<N: Net> {
     pub(crate) closing: HashMap<u32, Closing>,
     /// Since when a connection is being dialled, in attended time.
     pub(crate) dialling: HashMap<u32, Millis>,
-    /// Errors of failed writes, until the read side has told the rest.
-    pub(crate) write_errors: HashMap<u32, i32>,
+    /// Errors of failed writes and the bytes that were lost with them, until the read side has told the rest.
+    pub(crate) write_errors: HashMap<u32, (i32, usize)>,
     /// Since when the first frame of a connection is awaited, in attended time.
     pub(crate) first_frames: HashMap<u32, Millis>,
     /// Listener and address of connections that count against a limit per address.

@@ -90,7 +90,7 @@ counters! {
     mass_silences,
     /// Turns of the loop.
     turns,
-    /// The longest turn from the end of its wait, in microseconds; measured for turns that judged or closed somebody.
+    /// The longest turn from the end of its wait, in microseconds; measured for turns that judged.
     turn_max_us,
     /// Bytes of unfinished frames held now.
     partial_bytes_now,

@@ -75,9 +75,12 @@ impl<N: Net> Reactor<N> {
                 Err(error) => break Some(Stopped::Bad(error)),
             }
         };
+        let noted = options.framing.keeps_notes() && !stream.is_idle();
         self.send_codec_control(slot);
-        let Some(stopped) = stopped else { return true };
-        let begun = kept.filter(|_| at == base).map(|kept| kept.begun);
+        let Some(stopped) = stopped else {
+            return !noted || self.keep(slot, Vec::new(), stream, None, 1, false);
+        };
+        let begun = kept.filter(|kept| at == base && !kept.bytes.is_empty()).map(|kept| kept.begun);
         self.stopped(slot, stopped, &events.arena[at..filled], stream, begun)
     }
 
@@ -124,10 +127,6 @@ impl<N: Net> Reactor<N> {
                 Ok(Cut::Frame(frame)) => {
                     let is_all = inbound.cut == 0 && frame.total == rest.len();
                     let fits = frame.total <= events.arena.len() - events.lent;
-                    if !is_all && !fits && !events.records.is_empty() {
-                        // Wait for an empty arena rather than for memory of its own.
-                        break Stopped::Budget;
-                    }
                     budget.frames -= 1;
                     let shown = intake.take(rest, &frame, &mut connection.flags, &mut statistics);
                     if let Some(kind) = shown.filter(|kind| kind.is_shown(options.deliver_beats)) {
@@ -139,6 +138,9 @@ impl<N: Net> Reactor<N> {
                             events.lent += frame.total;
                             events.records.push(record(id, user, kind, &frame, at, 0));
                         } else {
+                            // A frame is cut once (F7), so this one gets memory of its own; the rest waits for an
+                            // empty arena.
+                            budget.frames = 0;
                             events.blocks.push(rest[..frame.total].to_vec());
                             let block = events.blocks.len() as u32;
                             events.records.push(record(id, user, kind, &frame, 0, block));
@@ -157,9 +159,12 @@ impl<N: Net> Reactor<N> {
             }
         };
         self.counters.partial_bytes_now -= memory as u64;
+        let noted = options.framing.keeps_notes() && !inbound.stream.is_idle();
         self.send_codec_control(slot);
         match stopped {
-            Stopped::Unfinished { .. } if moved || inbound.cut == inbound.bytes.len() => true,
+            Stopped::Unfinished { .. } if moved || inbound.cut == inbound.bytes.len() => {
+                !noted || self.keep(slot, Vec::new(), inbound.stream, None, 1, false)
+            }
             Stopped::Unfinished { need, exact } => {
                 let begun = if inbound.cut == 0 { Some(inbound.begun) } else { None };
                 let tail = if inbound.cut == 0 { inbound.bytes } else { inbound.bytes.split_off(inbound.cut) };
@@ -179,7 +184,7 @@ impl<N: Net> Reactor<N> {
         }
     }
 
-    /// Keeps bytes that are not delivered yet. False: that went over the reactor's cap and ended the connection.
+    /// Keeps bytes that are not delivered yet, or what a codec noted for the next frame. False: that went over the reactor's cap and ended the connection.
     fn keep(
         &mut self,
         slot: u32,
@@ -190,7 +195,8 @@ impl<N: Net> Reactor<N> {
         exact: bool,
     ) -> bool {
         let now = self.attended(self.heard_at);
-        let begins = begun.is_none();
+        // Where only a codec's note is kept, no frame has begun.
+        let begins = begun.is_none() && !bytes.is_empty();
         let mut inbound = Inbound::new(bytes, begun.unwrap_or(now));
         (inbound.stream, inbound.need, inbound.exact) = (stream, need, exact);
         self.counters.partial_bytes_now += inbound.memory() as u64;
@@ -295,6 +301,7 @@ impl Intake<'_> {
         });
         self.sends.add(self.slot, self.batch, Lane::Control, range);
         self.counters.answers_out += 1;
+        self.monitor.spoke(self.slot);
     }
 }
 

@@ -25,7 +25,7 @@ pub struct Events {
     pub(crate) capacity: usize,
 }
 
-/// One event. The bytes of a message lie in the arena or in a block; `a`, `b` are what its kind says.
+/// One event. The bytes that it lends lie in the arena or in a block.
 #[derive(Clone, Copy)]
 pub(crate) struct Record {
     pub(crate) id: ConnectionId,
@@ -265,7 +265,7 @@ pub enum EventKind<'a> {
     },
     /// A dialled connection was never established. The id is stale.
     ConnectFailed {
-        /// `connect_refused`, `connect_timeout` or `connect_error`.
+        /// `connect_refused`, `connect_timeout` or `connect_error`; or why it was given up before: a close, a drain.
         reason: Reason,
         /// errno, or 0.
         os_error: i32,

@@ -25,6 +25,8 @@ impl<N: Net> Reactor<N> {
         let mut verdicts = std::mem::take(&mut self.verdicts);
         verdicts.clear();
         self.monitor.advance(self.now, &mut verdicts);
+        // It has spent the promise: what the application takes from here on is measured too (L5).
+        self.promise(self.now);
         for verdict in &verdicts {
             self.carry_out(verdict);
         }
@@ -48,6 +50,7 @@ impl<N: Net> Reactor<N> {
             // The connection may have ended by an earlier verdict of this turn.
             _ if !self.connections.contains(slot as usize) => {}
             VerdictKind::Ask => self.ask(slot),
+            VerdictKind::Suspect if self.has_unread(slot) => self.monitor.spare(slot, self.heard_at),
             VerdictKind::Suspect => {
                 self.counters.suspects += 1;
                 self.tell_of(slot, RecordKind::Suspect { silence_ms: verdict.silence_ms });
@@ -61,9 +64,20 @@ impl<N: Net> Reactor<N> {
         }
     }
 
+    /// Whether bytes wait that we chose not to read: paused, resting, or out of budget (L10).
+    fn has_unread(&mut self, slot: u32) -> bool {
+        let connection = &self.connections[slot as usize];
+        let rests = connection.flags.any(Flags::PAUSED | Flags::CONTROL_FULL | Flags::READABLE);
+        rests && self.net.last_look(&connection.socket)
+    }
+
     /// L6: a byte in the socket saves the peer; also of one whose reading is paused (L10).
     fn propose_death(&mut self, slot: u32) {
         let connection = &self.connections[slot as usize];
+        if connection.flags.any(Flags::READ_ENDED) && !self.options.get(connection.options).half_open {
+            // It was not silent: it has said goodbye, and nobody read on.
+            return self.peer_closed(slot);
+        }
         if self.net.last_look(&connection.socket) {
             self.counters.last_looks_saved += 1;
             self.monitor.heard(slot, self.heard_at);
@@ -106,7 +120,11 @@ impl<N: Net> Reactor<N> {
             let began = connection
                 .inbound
                 .as_ref()
-                .filter(|inbound| !inbound.is_backlog() && !flags.any(Flags::PAUSED | Flags::CONTROL_FULL))
+                .filter(|inbound| {
+                    !inbound.bytes.is_empty()
+                        && !inbound.is_backlog()
+                        && !flags.any(Flags::PAUSED | Flags::CONTROL_FULL)
+                })
                 .map(|inbound| inbound.begun);
             if over(began, limits.frame_ms) {
                 return self.end(slot, Reason::FrameStalled, 0, ClosedBy::Heartline);

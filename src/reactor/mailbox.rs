@@ -108,7 +108,11 @@ impl<N: Net> Mailbox<N> {
         }
         self.letters.send(letter).map_err(|_| MailboxError::Gone)?;
         if !self.signalled.swap(true, Ordering::AcqRel) {
-            N::wake(&self.waker).map_err(MailboxError::Wake)?;
+            N::wake(&self.waker).map_err(|error| {
+                // The next to post tries again.
+                self.signalled.store(false, Ordering::Release);
+                MailboxError::Wake(error)
+            })?;
         }
         Ok(())
     }
@@ -157,7 +161,7 @@ impl<N: Net> Reactor<N> {
         let Some(mut mail) = self.mail.take() else { return };
         if mail.arrived {
             // Before the letters are read: who posts from here on wakes again.
-            mail.mailbox.signalled.store(false, Ordering::Release);
+            mail.mailbox.signalled.swap(false, Ordering::AcqRel);
             mail.arrived = false;
             for _ in 0..MAIL_PER_TURN {
                 if !self.may_tell() {

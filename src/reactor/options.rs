@@ -282,13 +282,13 @@ impl OptionsTable {
         }
     }
 
-    /// The options behind a number that is in use.
     /// Whether a beat under these options is answered by itself and shown to nobody: the quick way.
     #[inline(always)]
     pub(crate) fn echoes_beats(&self, index: u16) -> bool {
         self.entries[usize::from(index)].as_ref().is_some_and(|entry| entry.echoes_beats)
     }
 
+    /// The options behind a number that is in use.
     #[inline(always)]
     pub(crate) fn get(&self, index: u16) -> &Options {
         match &self.entries[usize::from(index)] {

@@ -100,7 +100,11 @@ impl<N: Net> Reactor<N> {
         let count = match self.net.recv(&connection.socket, free) {
             Ok(count) if count > 0 => count,
             other => {
-                self.read_nothing(slot, other);
+                if self.read_nothing(slot, other) {
+                    // A signal: the edge will not come again.
+                    self.connections[slot as usize].flags.set(Flags::READABLE);
+                    self.list(slot);
+                }
                 return;
             }
         };
@@ -142,6 +146,7 @@ impl<N: Net> Reactor<N> {
                 }
                 // Nothing waits before it and it is there already: it leaves at once.
                 self.counters.answers_out += 1;
+                self.monitor.spoke(slot);
                 let mut sent = 0;
                 // What keeps it from leaving is found again by the flush.
                 if let Ok(taken) = self.net.send(&connection.socket, &free[..count]) {
@@ -285,7 +290,7 @@ impl<N: Net> Reactor<N> {
     }
 
     /// The turn after the peer's FIN was read: nothing more comes in, and what is queued goes out (R13).
-    fn peer_closed(&mut self, slot: u32) {
+    pub(crate) fn peer_closed(&mut self, slot: u32) {
         if self.queued(slot) == 0 {
             return self.end(slot, Reason::PeerClosed, 0, ClosedBy::Peer);
         }

@@ -115,6 +115,7 @@ impl<N: Net> Reactor<N> {
             };
             self.sends.add_first(id.slot(), &mut connection.batch, Lane::Data, range);
             self.counters.messages_out += 1;
+            self.monitor.spoke(id.slot());
             if let Some(statistics) = self.statistics.get_mut(id.slot() as usize) {
                 statistics.message_sent();
             }
@@ -197,6 +198,7 @@ impl<N: Net> Reactor<N> {
         let connection = &mut self.connections[slot as usize];
         self.sends.add(slot, &mut connection.batch, Lane::Data, (start, end));
         self.counters.messages_out += 1;
+        self.monitor.spoke(slot);
         if let Some(statistics) = self.statistics.get_mut(slot as usize) {
             statistics.message_sent();
         }

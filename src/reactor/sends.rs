@@ -45,12 +45,6 @@ impl Piece {
         (self.slot != NO_SLOT).then_some(self.slot)
     }
 
-    /// A message, not a beat.
-    #[inline(always)]
-    pub(crate) fn is_data(&self) -> bool {
-        self.lane == Lane::Data
-    }
-
     /// The bytes of the batch that this piece begins.
     #[inline]
     pub(crate) fn batch_bytes(&self) -> usize {

@@ -181,9 +181,7 @@ impl<N: Net> Reactor<N> {
     pub(crate) fn open_ids(&self) -> impl Iterator<Item = ConnectionId> + '_ {
         self.connections
             .iter()
-            .filter(|(_, connection)| {
-                !connection.flags.any(Flags::DIALLING | Flags::CLOSING | Flags::FIN_SENT | Flags::WRITE_FAILED)
-            })
+            .filter(|(_, connection)| connection.flags.takes_sends() && !connection.flags.any(Flags::DIALLING))
             .map(|(slot, connection)| ConnectionId::new(slot as u32, connection.generation))
     }
 
@@ -223,7 +221,8 @@ impl<N: Net> Reactor<N> {
         self.live_mut(id).map(|connection| connection.user = user).is_some()
     }
 
-    /// Lets one connection follow another policy. False if the id is stale.
+    /// Lets one connection follow another policy. False if the id is stale, the connection being dialled or closed, or the
+    /// policy unknown.
     pub fn set_policy(&mut self, id: ConnectionId, policy: PolicyId) -> bool {
         let Some(connection) = self.live(id) else { return false };
         let is_known = self.monitor.policy_id(policy.index()).is_some();
@@ -262,13 +261,14 @@ impl<N: Net> Reactor<N> {
     }
 
     /// Nobody judges this connection for `ms` (a loading screen): its silence is counted from then on. False if the id
-    /// is stale.
+    /// is stale or the connection is being dialled.
     pub fn grace(&mut self, id: ConnectionId, ms: u64) -> bool {
-        if self.live(id).is_none() {
+        if self.live(id).is_none_or(|connection| connection.flags.any(Flags::DIALLING)) {
             return false;
         }
         let now = self.read_clock();
         self.monitor.grace(id.slot(), now + ms);
+        self.show_work();
         true
     }
 

@@ -63,8 +63,10 @@ impl<N: Net> Reactor<N> {
         // Before anything is read: a flood that fills every batch keeps no end and no verdict from being told.
         self.deliver_pending(events);
         self.bury(events);
+        // Whom this turn's I/O puts on the list has had its share, or its application the word (R2, R13).
+        let listed = self.ready.len();
         self.await_and_serve(events, until)?;
-        self.serve_ready_list(events);
+        self.serve_ready_list(listed, events);
         self.accept_all(events);
         self.read_mail();
         self.judge();
@@ -78,10 +80,10 @@ impl<N: Net> Reactor<N> {
     /// Waits, sets `now`, and does the I/O of what was ready. Whoever comes late looks again before anybody is judged:
     /// the list says what was ready when the wait *ended*, and a full one may have left something out.
     fn await_and_serve(&mut self, events: &mut Events, until: Option<Millis>) -> io::Result<()> {
-        let deadline = self.deadline();
         let before = self.read_clock();
-        // A turn or an application that took longer than promised is a stall too. The verdict tells of it.
+        // A turn or an application that took longer than promised is a stall too. The verdict tells of it, at once.
         self.monitor.woke(before);
+        let deadline = self.deadline();
         self.promise(before);
         let busy = !events.is_empty() || self.has_work() || self.woken;
         let wake = if busy { Some(before) } else { earlier(deadline, until) };
@@ -119,7 +121,7 @@ impl<N: Net> Reactor<N> {
         self.now
     }
 
-    fn promise(&mut self, now: Millis) {
+    pub(crate) fn promise(&mut self, now: Millis) {
         let at = self.monitor.deadline().map(|deadline| deadline.max(now));
         self.monitor.promise(at);
     }
@@ -196,9 +198,9 @@ impl<N: Net> Reactor<N> {
         }
     }
 
-    fn serve_ready_list(&mut self, events: &mut Events) {
+    fn serve_ready_list(&mut self, listed: usize, events: &mut Events) {
         // What is put back during this pass waits for the next turn.
-        for index in 0..self.ready.len() {
+        for index in 0..listed {
             if events.is_full() {
                 break;
             }

@@ -67,9 +67,6 @@ impl<N: Net> Reactor<N> {
                     if let Some(statistics) = self.statistics.get_mut(slot as usize) {
                         statistics.sent(count, self.step);
                     }
-                    if batch.is_data() {
-                        self.monitor.spoke(slot);
-                    }
                 }
                 written => self.written(sends, batch, slot, written),
             }
@@ -82,6 +79,9 @@ impl<N: Net> Reactor<N> {
     fn write_pieces(&mut self, sends: &Sends, batch: &Piece, slot: u32) {
         let connection = &mut self.connections[slot as usize];
         if connection.flags.any(Flags::WRITE_FAILED) {
+            if let Some((_, lost)) = self.write_errors.get_mut(&slot) {
+                *lost += batch.batch_bytes();
+            }
             return;
         }
         if connection.outbox.is_some() || !connection.flags.takes_writes() {
@@ -114,7 +114,7 @@ impl<N: Net> Reactor<N> {
             }
             // Nothing was taken and no edge will come: the outbox is tried again soon.
             Err(error) if is_passing(&error) => self.queue_rest(sends, batch, slot, 0),
-            Err(error) => self.write_failed(slot, &error),
+            Err(error) => self.write_failed(slot, &error, batch.batch_bytes()),
         }
     }
 
@@ -157,12 +157,12 @@ impl<N: Net> Reactor<N> {
         }
         if writable && !self.connections[slot as usize].flags.any(Flags::DIALLING) {
             // No edge tells when to try again.
-            self.list_write(slot);
+            self.write_soon(slot);
         }
     }
 
     /// A socket that refused without being full is tried again by a limit of one tick.
-    fn list_write(&mut self, slot: u32) {
+    fn write_soon(&mut self, slot: u32) {
         self.monitor.limit(slot, self.now + crate::time::TICK_MS);
     }
 
@@ -203,10 +203,10 @@ impl<N: Net> Reactor<N> {
                     break;
                 }
                 Err(error) if is_passing(&error) => {
-                    self.list_write(slot);
+                    self.write_soon(slot);
                     break;
                 }
-                Err(error) => return self.write_failed(slot, &error),
+                Err(error) => return self.write_failed(slot, &error, 0),
             }
         }
         self.tell_drained(slot);
@@ -231,16 +231,15 @@ impl<N: Net> Reactor<N> {
             return;
         }
         self.counters.bytes_out += count as u64;
-        self.monitor.spoke(slot);
         if let Some(statistics) = self.statistics.get_mut(slot as usize) {
             statistics.sent(count, self.step);
         }
     }
 
     /// The peer is gone for writing; what it sent before may still wait to be read, and the read side tells the end.
-    fn write_failed(&mut self, slot: u32, error: &io::Error) {
-        self.forget_outbox(slot);
-        self.write_errors.insert(slot, error.raw_os_error().unwrap_or(0));
+    fn write_failed(&mut self, slot: u32, error: &io::Error, batch_bytes: usize) {
+        let lost = self.forget_outbox(slot) + batch_bytes;
+        self.write_errors.insert(slot, (error.raw_os_error().unwrap_or(0), lost));
         let connection = &mut self.connections[slot as usize];
         connection.flags.set(Flags::WRITE_FAILED | Flags::READABLE);
         connection.flags.clear(Flags::PAUSED | Flags::CONTROL_FULL);
