@@ -444,7 +444,7 @@ fn an_application_that_is_busy_for_longer_than_the_timeout_kills_nobody() {
     assert!(rig.reactor.is_empty());
 }
 
-/// Whatever the last turn did, an ask or a verdict among it: the application's own time is never the peers' silence.
+/// Whatever the last turn did, a verdict among it: the application's own time is never the peers' silence.
 #[test]
 fn an_application_that_blocks_after_any_turn_kills_nobody_who_only_answers() {
     for before_ms in (10..1000).step_by(30) {
@@ -453,20 +453,33 @@ fn an_application_that_blocks_after_any_turn_kills_nobody_who_only_answers() {
         rig.listen(options);
         let peers = rig.peers(50);
         rig.run(before_ms);
-        assert_eq!(rig.reactor.len(), peers.len());
-        rig.kernel.pass(60_000);
-        // They are asked anew and answer within fifty milliseconds.
-        for (socket, _) in &peers {
-            let socket = *socket;
-            rig.kernel.after(50, move |world| world.bytes(socket, &framed(b"")));
-        }
-        rig.run(60);
-        assert!(peers.iter().all(|(_, id)| rig.is_live(*id)), "blocked {before_ms} ms after the first byte");
-        // The stall was told once, and the truly dead are found.
-        assert_eq!(rig.reactor.counters().stalls, 1);
-        rig.run(2000);
-        assert!(rig.reactor.is_empty());
+        blocks_and_all_live(&mut rig, &peers, before_ms);
     }
+    // Right behind the turn that told of the first suspect, and so has judged.
+    let mut rig = Rig::default();
+    let options = judged(&mut rig, Role::Ask, 1000);
+    rig.listen(options);
+    let peers = rig.peers(50);
+    while rig.reactor.counters().suspects == 0 {
+        rig.poll(1000);
+    }
+    blocks_and_all_live(&mut rig, &peers, 0);
+}
+
+fn blocks_and_all_live(rig: &mut Rig, peers: &[(usize, heartline::reactor::ConnectionId)], before_ms: u64) {
+    assert_eq!(rig.reactor.len(), peers.len());
+    rig.kernel.pass(60_000);
+    // They are asked anew and answer within fifty milliseconds.
+    for (socket, _) in peers {
+        let socket = *socket;
+        rig.kernel.after(50, move |world| world.bytes(socket, &framed(b"")));
+    }
+    rig.run(60);
+    assert!(peers.iter().all(|(_, id)| rig.is_live(*id)), "blocked {before_ms} ms after the first byte");
+    // The stall was found once, and the truly dead are found.
+    assert_eq!(rig.reactor.counters().stalls, 1);
+    rig.run(2000);
+    assert!(rig.reactor.is_empty());
 }
 
 #[test]

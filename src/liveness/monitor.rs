@@ -193,7 +193,7 @@ impl Monitor {
         slot.heard = at;
     }
 
-    /// Something other than an ask is on its way to `peer`; counts where [`tells_sends`](MonitorConfig::tells_sends) is set.
+    /// A message is on its way to `peer` (answers that are owed count by themselves); counts where [`tells_sends`](MonitorConfig::tells_sends) is set.
     #[inline(always)]
     pub fn spoke(&mut self, peer: u32) {
         if let Some(slot) = self.peers.get_mut(peer as usize) {
@@ -242,9 +242,13 @@ impl Monitor {
             self.take_answer(peer, now);
             return (Beat::Answer, Owed::Nothing);
         }
-        let owed = self.policies[slot.policy as usize].role.answers();
-        self.counters.owed += u64::from(owed);
-        (Beat::Ask, if owed { Owed::Answer } else { Owed::Nothing })
+        if !self.policies[slot.policy as usize].role.answers() {
+            return (Beat::Ask, Owed::Nothing);
+        }
+        // It will hear the answer.
+        slot.set(Flag::Spoke);
+        self.counters.owed += 1;
+        (Beat::Ask, Owed::Answer)
     }
 
     #[inline(never)]

@@ -99,6 +99,8 @@ impl Attention {
         self.stalls.count += 1;
         self.stalls.ms += ms;
         self.stalls.longest_ms = self.stalls.longest_ms.max(ms);
+        // Whoever found it may be away again before it promises anew.
+        self.promised = Some(self.clock);
         Some(Stall { ms })
     }
 

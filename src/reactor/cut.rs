@@ -301,7 +301,6 @@ impl Intake<'_> {
         });
         self.sends.add(self.slot, self.batch, Lane::Control, range);
         self.counters.answers_out += 1;
-        self.monitor.spoke(self.slot);
     }
 }
 

@@ -146,7 +146,6 @@ impl<N: Net> Reactor<N> {
                 }
                 // Nothing waits before it and it is there already: it leaves at once.
                 self.counters.answers_out += 1;
-                self.monitor.spoke(slot);
                 let mut sent = 0;
                 // What keeps it from leaving is found again by the flush.
                 if let Ok(taken) = self.net.send(&connection.socket, &free[..count]) {
