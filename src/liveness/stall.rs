@@ -99,8 +99,6 @@ impl Attention {
         self.stalls.count += 1;
         self.stalls.ms += ms;
         self.stalls.longest_ms = self.stalls.longest_ms.max(ms);
-        // Whoever found it may be away again before it promises anew.
-        self.promised = Some(self.clock);
         Some(Stall { ms })
     }
 

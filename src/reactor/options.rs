@@ -227,13 +227,14 @@ pub(crate) struct OptionsTable {
 }
 
 #[derive(Debug)]
-struct Entry {
+pub(crate) struct Entry {
     /// As the caller gave them, to find them again.
     given: Options,
     dialled: bool,
     /// As they hold: the policy settled, the frame limit of a dialled connection applied.
-    options: Options,
-    echoes_beats: bool,
+    pub(crate) options: Options,
+    /// A beat is answered by itself and shown to nobody: the quick way.
+    pub(crate) echoes_beats: bool,
     uses: u32,
 }
 
@@ -282,17 +283,17 @@ impl OptionsTable {
         }
     }
 
-    /// Whether a beat under these options is answered by itself and shown to nobody: the quick way.
-    #[inline(always)]
-    pub(crate) fn echoes_beats(&self, index: u16) -> bool {
-        self.entries[usize::from(index)].as_ref().is_some_and(|entry| entry.echoes_beats)
-    }
-
     /// The options behind a number that is in use.
     #[inline(always)]
     pub(crate) fn get(&self, index: u16) -> &Options {
+        &self.entry(index).options
+    }
+
+    /// The same with what was found out about them.
+    #[inline(always)]
+    pub(crate) fn entry(&self, index: u16) -> &Entry {
         match &self.entries[usize::from(index)] {
-            Some(entry) => &entry.options,
+            Some(entry) => entry,
             None => unreachable!("options are kept as long as a connection names them"),
         }
     }

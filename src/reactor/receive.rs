@@ -111,12 +111,12 @@ impl<N: Net> Reactor<N> {
         // L1, L3: any byte proves life; once per read.
         self.monitor.heard(slot, self.heard_at);
         self.counters.bytes_in += count as u64;
-        let options = self.options.get(connection.options);
+        let entry = self.options.entry(connection.options);
         let mut statistics = self.statistics.get_mut(slot as usize);
         if let Some(statistics) = &mut statistics {
             statistics.received(count);
         }
-        let sole = if count < READ_WINDOW_BYTES { options.framing.sole(&free[..count]) } else { None };
+        let sole = if count < READ_WINDOW_BYTES { entry.options.framing.sole(&free[..count]) } else { None };
         match sole {
             Some((head, Kind::Message)) => {
                 self.counters.messages_in += 1;
@@ -134,16 +134,13 @@ impl<N: Net> Reactor<N> {
                     block: 0,
                 });
             }
-            Some((_, kind))
-                if self.options.echoes_beats(connection.options)
-                    && connection.outbox.is_none()
-                    && connection.batch == NO_BATCH =>
-            {
+            Some((_, kind)) if entry.echoes_beats && connection.outbox.is_none() && connection.batch == NO_BATCH => {
                 let (taken_for, owed) = self.monitor.take_beat(slot, beat_of(kind), self.heard_at);
-                self.counters.count_beat(taken_for);
                 if owed == Owed::Nothing {
-                    return;
+                    return self.counters.count_beat(taken_for);
                 }
+                // Only an ask is owed an answer.
+                self.counters.asks_in += 1;
                 // Nothing waits before it and it is there already: it leaves at once.
                 self.counters.answers_out += 1;
                 let mut sent = 0;
