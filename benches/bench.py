@@ -28,7 +28,7 @@ STRACE_FRAMES = (4_000, 24_000)
 OTHER_SPECS = ("length:2le,head=4", "length:4be,at=4,head=12", "length:8le,includes-head")
 THROUGHPUT_CONNECTIONS = 500
 BUSY = 0.98  # below it a server waited for its load or its core, and frames per second say little about it
-ROUNDS_LEAST = 3  # with fewer sound rounds the ratio of all is shown, and is void
+ROUNDS_LEAST = 3  # with fewer of them all rounds count, and the note says so
 PEERS = 2_000
 TIMEOUT_MS = 4_000
 STOPPED_S = 6
