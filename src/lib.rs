@@ -247,6 +247,8 @@
 #![cfg_attr(not(feature = "net"), doc = "[`Reactor`]: #features")]
 #![cfg_attr(not(feature = "net"), doc = "[`Events`]: #features")]
 
+#[cfg(feature = "capi")]
+pub mod capi;
 pub mod frame;
 pub mod liveness;
 #[cfg(feature = "net")]

@@ -89,6 +89,18 @@ impl Stream {
         self.note = note;
     }
 
+    /// The same 16 bytes as numbers, for foreign interfaces.
+    #[cfg(feature = "capi")]
+    pub(crate) fn into_raw(self) -> [u64; 2] {
+        [u64::from(self.scanned) << 32 | u64::from(self.head), self.note]
+    }
+
+    /// What [`into_raw`](Self::into_raw) gave. Any numbers are safe: codecs check what they remember against the input.
+    #[cfg(feature = "capi")]
+    pub(crate) fn from_raw([low, note]: [u64; 2]) -> Self {
+        Self { scanned: (low >> 32) as u32, head: low as u32, note }
+    }
+
     /// Forgets the scan position: a custom codec's frame is complete.
     pub(super) fn end_frame(&mut self) {
         self.scanned = 0;

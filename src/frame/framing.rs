@@ -236,6 +236,28 @@ impl Framing {
         self.wire.encode(head, message, out)
     }
 
+    /// Writes the head of a message of `length` bytes over the front of `to` and says how long it is. A `length` codec
+    /// fills in the length alone, and `to` has exactly the size of its head. `None` where no head stands alone.
+    #[cfg(feature = "capi")]
+    pub(crate) fn write_head(&self, length: usize, to: &mut [u8]) -> Option<Result<usize, EncodeError>> {
+        let mut head = Vec::new();
+        let built = match &self.wire {
+            Wire::Length(codec) => return Some(codec.fill_head(length, to)),
+            Wire::Varint => {
+                varint::encode_head(length, &mut head);
+                Ok(())
+            }
+            Wire::LineHeader(codec) => codec.encode_head(None, length, &mut head),
+            Wire::Delimiter(_) | Wire::Fixed(_) | Wire::Raw | Wire::Custom(_) => return None,
+        };
+        Some(built.and_then(|()| {
+            let given = to.len();
+            let front = to.get_mut(..head.len()).ok_or(EncodeError::HeadSize { expected: head.len(), given })?;
+            front.copy_from_slice(&head);
+            Ok(head.len())
+        }))
+    }
+
     /// Appends the ask. False, and nothing appended, if there are no beats.
     pub fn ask(&self, out: &mut Vec<u8>) -> bool {
         match &self.beats {

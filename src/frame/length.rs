@@ -162,6 +162,17 @@ impl Length {
         Ok(value)
     }
 
+    /// Writes the length of a message into its head, whose other bytes stay.
+    #[cfg(feature = "capi")]
+    pub(super) fn fill_head(&self, length: usize, head: &mut [u8]) -> Result<usize, EncodeError> {
+        if head.len() != self.head {
+            return Err(EncodeError::HeadSize { expected: self.head, given: head.len() });
+        }
+        let value = self.value(length)?;
+        self.field.store(value, &mut head[self.at..]);
+        Ok(self.head)
+    }
+
     /// How long the head is, if `input` is exactly one whole frame.
     #[inline(always)]
     #[cfg(feature = "net")]

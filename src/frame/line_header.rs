@@ -64,6 +64,14 @@ impl LineHeader {
 
     pub(super) fn encode(&self, head: Option<&[u8]>, message: &[&[u8]], out: &mut Vec<u8>) -> Result<(), EncodeError> {
         let length = super::framing::bytes_in(message);
+        self.encode_head(head, length, out)?;
+        out.reserve(length);
+        super::framing::gather(message, out);
+        Ok(())
+    }
+
+    /// Appends the head of a message of `length` bytes; `out` is as it was after an error.
+    pub(super) fn encode_head(&self, head: Option<&[u8]>, length: usize, out: &mut Vec<u8>) -> Result<(), EncodeError> {
         let start = out.len();
         let (before, after) = match head {
             None => (&b""[..], &b""[..]),
@@ -89,8 +97,6 @@ impl LineHeader {
             out.truncate(start);
             return Err(EncodeError::HeadTooLong { limit: LINE_HEAD_BYTES_MAX, length: bytes });
         }
-        out.reserve(length);
-        super::framing::gather(message, out);
         Ok(())
     }
 }

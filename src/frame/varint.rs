@@ -40,12 +40,16 @@ fn body(head: usize, length: u64, available: usize, max_bytes: usize) -> Result<
 pub(super) fn encode(message: &[&[u8]], out: &mut Vec<u8>) -> Result<(), EncodeError> {
     let length = super::framing::bytes_in(message);
     out.reserve(LENGTH_BYTES_MAX + length);
+    encode_head(length, out);
+    super::framing::gather(message, out);
+    Ok(())
+}
+
+pub(super) fn encode_head(length: usize, out: &mut Vec<u8>) {
     let mut rest = length as u64;
     while rest >= 0x80 {
         out.push(rest as u8 | 0x80);
         rest >>= 7;
     }
     out.push(rest as u8);
-    super::framing::gather(message, out);
-    Ok(())
 }

@@ -317,10 +317,15 @@ impl Monitor {
     /// Appends what is due to `verdicts`, at most `verdicts_per_turn`, and looks at no more than four times as many peers
     /// (L8). True if more is due: call again, now or in the next turn. Calling it twice for one `now` changes nothing; calling it early neither.
     pub fn advance(&mut self, now: Millis, verdicts: &mut Vec<Verdict>) -> bool {
+        self.advance_at_most(now, verdicts, self.verdicts_per_turn)
+    }
+
+    /// The same for at most so many verdicts.
+    pub(crate) fn advance_at_most(&mut self, now: Millis, verdicts: &mut Vec<Verdict>, most: usize) -> bool {
         self.woke(now);
         self.let_go_of_hold();
-        let full = verdicts.len().saturating_add(self.verdicts_per_turn);
-        if self.stalled_ms > 0 {
+        let full = verdicts.len().saturating_add(most);
+        if self.stalled_ms > 0 && most > 0 {
             let silence_ms = u32::try_from(std::mem::take(&mut self.stalled_ms)).unwrap_or(u32::MAX);
             verdicts.push(Verdict { peer: Verdict::NOBODY, kind: VerdictKind::Stalled, silence_ms, overshoot_ms: 0 });
         }
@@ -333,7 +338,7 @@ impl Monitor {
             }
         }
         let to = self.time.tick();
-        let mut visits = self.verdicts_per_turn.saturating_mul(VISITS_PER_VERDICT);
+        let mut visits = self.verdicts_per_turn.max(most).saturating_mul(VISITS_PER_VERDICT);
         while verdicts.len() < full && visits > 0 {
             let Some(peer) = self.wheel.take(&mut self.peers[..], to) else { break };
             visits -= 1;

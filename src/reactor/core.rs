@@ -225,6 +225,12 @@ impl<N: Net> Reactor<N> {
         self.monitor.define(policy)
     }
 
+    /// What connections follow that name no policy and whose framing has beats.
+    #[cfg(feature = "capi")]
+    pub(crate) fn default_policy(&self) -> PolicyId {
+        self.policies.beats
+    }
+
     /// Changes a policy: the live connections that follow it change with it.
     pub fn redefine_policy(&mut self, id: PolicyId, policy: Policy) -> Result<(), PolicyError> {
         let now = self.read_clock();

@@ -229,7 +229,7 @@ pub(crate) struct OptionsTable {
 #[derive(Debug)]
 pub(crate) struct Entry {
     /// As the caller gave them, to find them again.
-    given: Options,
+    pub(crate) given: Options,
     dialled: bool,
     /// As they hold: the policy settled, the frame limit of a dialled connection applied.
     pub(crate) options: Options,

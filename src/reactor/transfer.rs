@@ -216,6 +216,12 @@ impl<N: Net> Reactor<N> {
         })
     }
 
+    /// The options that a connection was given; `None` if the id is stale.
+    #[cfg(feature = "capi")]
+    pub(crate) fn options_of(&self, id: ConnectionId) -> Option<Options> {
+        self.live(id).map(|connection| self.options.entry(connection.options).given.clone())
+    }
+
     /// Sets the application's word: a number or a pointer that Heartline never reads. False if the id is stale.
     pub fn set_user(&mut self, id: ConnectionId, user: u64) -> bool {
         self.live_mut(id).map(|connection| connection.user = user).is_some()

@@ -1,0 +1,213 @@
+//! Events as C reads them: 64 bytes each.
+
+use std::ffi::CStr;
+
+use super::HEARTLINE_OFF;
+use super::monitor::{HEARTLINE_BEAT_ANSWER, HEARTLINE_BEAT_ASK};
+use crate::liveness::Beat;
+use crate::reactor::{Event, EventKind, Obituary, PauseCause};
+
+/// Something that happened. Bytes at `data` are borrowed until the next heartline_reactor_poll of this reactor.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct heartline_event {
+    /// Which connection; 0 for events of the reactor itself.
+    pub id: u64,
+    /// The application's word of that connection. Later events of a closed id in the same batch still carry it: free what
+    /// it points to at CLOSED or CONNECT_FAILED, nowhere else.
+    pub user: u64,
+    /// MESSAGE: the message. BEAT: the whole frame. UNSENT: the frame, or the message that was given to the mailbox.
+    pub data: *const u8,
+    /// Its bytes.
+    pub len: u32,
+    /// MESSAGE: bytes of the head, which lies just before `data`.
+    pub head_len: u16,
+    /// HEARTLINE_EVENT_. More kinds may come: pass over those you do not know.
+    pub kind: u8,
+    /// 0.
+    pub flags: u8,
+    /// CLOSED, CONNECT_FAILED: HEARTLINE_REASON_, from 256 the application's own.
+    pub reason: u16,
+    /// OPENED, ACCEPT_PAUSED, ACCEPT_RESUMED: the listener; HEARTLINE_NO_LISTENER if there is none.
+    pub listener: u16,
+    /// CLOSED, CONNECT_FAILED: errno, or 0.
+    pub os_error: i32,
+    /// CLOSED, SUSPECT, REVIVED: attended milliseconds since the last byte. STALLED: how long.
+    pub silence_ms: u32,
+    /// CLOSED: the last round trip from ask to answer; HEARTLINE_OFF if none was measured.
+    pub rtt_ms: u32,
+    /// CLOSED, FULL: bytes that wait, or were never sent.
+    pub queued_bytes: u32,
+    /// BEAT: HEARTLINE_BEAT_, what it was taken for. ACCEPT_PAUSED: HEARTLINE_PAUSE_. MASS_SILENCE: how many are silent.
+    pub detail: u32,
+    /// MASS_SILENCE: of how many. Otherwise 0.
+    pub reserved: u64,
+}
+
+const _: () = assert!(size_of::<heartline_event>() == 64);
+
+/// Event: a connection lives: accepted, dialled or adopted.
+pub const HEARTLINE_EVENT_OPENED: u8 = 1;
+/// Event: a whole message came.
+pub const HEARTLINE_EVENT_MESSAGE: u8 = 2;
+/// Event: the end, once for each that was OPENED. The id is stale.
+pub const HEARTLINE_EVENT_CLOSED: u8 = 3;
+/// Event: silent for suspect_ms; it may still revive.
+pub const HEARTLINE_EVENT_SUSPECT: u8 = 4;
+/// Event: a suspect was heard again.
+pub const HEARTLINE_EVENT_REVIVED: u8 = 5;
+/// Event: the outbox is over its high mark. Once until DRAINED.
+pub const HEARTLINE_EVENT_FULL: u8 = 6;
+/// Event: the outbox has fallen to its low mark.
+pub const HEARTLINE_EVENT_DRAINED: u8 = 7;
+/// Event: a dialled connection was never established. The id is stale.
+pub const HEARTLINE_EVENT_CONNECT_FAILED: u8 = 8;
+/// Event: what was accepted for sending will not be sent.
+pub const HEARTLINE_EVENT_UNSENT: u8 = 9;
+/// Event: this process was stopped or busy; the time counts for nobody.
+pub const HEARTLINE_EVENT_STALLED: u8 = 10;
+/// Event: a listener accepts no more for now.
+pub const HEARTLINE_EVENT_ACCEPT_PAUSED: u8 = 11;
+/// Event: it accepts again.
+pub const HEARTLINE_EVENT_ACCEPT_RESUMED: u8 = 12;
+/// Event: the peer sends no more (half_open); sending goes on.
+pub const HEARTLINE_EVENT_READ_CLOSED: u8 = 13;
+/// Event: so many fell silent together that it is our own uplink; verdicts are held.
+pub const HEARTLINE_EVENT_MASS_SILENCE: u8 = 14;
+/// Event: a beat came (deliver_beats). It is answered already.
+pub const HEARTLINE_EVENT_BEAT: u8 = 15;
+
+/// In heartline_event.listener: none.
+pub const HEARTLINE_NO_LISTENER: u16 = u16::MAX;
+/// In heartline_event.detail of ACCEPT_PAUSED: no descriptor or no memory is left.
+pub const HEARTLINE_PAUSE_OUT_OF_DESCRIPTORS: u32 = 1;
+/// In heartline_event.detail of ACCEPT_PAUSED: connections_max is reached.
+pub const HEARTLINE_PAUSE_CONNECTIONS_MAX: u32 = 2;
+
+pub(super) const EVENT_NAMES: &[&CStr] = &[
+    c"none",
+    c"opened",
+    c"message",
+    c"closed",
+    c"suspect",
+    c"revived",
+    c"full",
+    c"drained",
+    c"connect_failed",
+    c"unsent",
+    c"stalled",
+    c"accept_paused",
+    c"accept_resumed",
+    c"read_closed",
+    c"mass_silence",
+    c"beat",
+];
+
+impl heartline_event {
+    /// `obituary` is asked for at an end alone.
+    #[inline]
+    pub(super) fn of<'a>(event: &Event<'_>, obituary: impl FnOnce() -> Option<&'a Obituary>) -> Self {
+        let mut shown = Self {
+            id: event.id.get(),
+            user: event.user,
+            data: std::ptr::null(),
+            len: 0,
+            head_len: 0,
+            kind: 0,
+            flags: 0,
+            reason: 0,
+            listener: HEARTLINE_NO_LISTENER,
+            os_error: 0,
+            silence_ms: 0,
+            rtt_ms: 0,
+            queued_bytes: 0,
+            detail: 0,
+            reserved: 0,
+        };
+        if let EventKind::Message { head, message } = event.kind {
+            shown.kind = HEARTLINE_EVENT_MESSAGE;
+            shown.lend(message);
+            // A custom codec may put something between them; such a head is not shown.
+            if head.as_ptr_range().end == message.as_ptr() {
+                shown.head_len = u16::try_from(head.len()).unwrap_or(0);
+            }
+            return shown;
+        }
+        shown.fill(&event.kind, obituary);
+        shown
+    }
+
+    fn lend(&mut self, bytes: &[u8]) {
+        self.data = bytes.as_ptr();
+        self.len = bytes.len() as u32;
+    }
+
+    #[inline(never)]
+    fn fill<'a>(&mut self, kind: &EventKind<'_>, obituary: impl FnOnce() -> Option<&'a Obituary>) {
+        let listener_number = |index: u32| u16::try_from(index).unwrap_or(HEARTLINE_NO_LISTENER);
+        self.kind = match *kind {
+            EventKind::Message { .. } => HEARTLINE_EVENT_MESSAGE,
+            EventKind::Opened { listener } => {
+                self.listener = listener.map_or(HEARTLINE_NO_LISTENER, |listener| listener_number(listener.index()));
+                HEARTLINE_EVENT_OPENED
+            }
+            EventKind::Beat { beat, frame } => {
+                self.lend(frame);
+                self.detail = if beat == Beat::Answer { HEARTLINE_BEAT_ANSWER } else { HEARTLINE_BEAT_ASK };
+                HEARTLINE_EVENT_BEAT
+            }
+            EventKind::Suspect { silence_ms } => {
+                self.silence_ms = silence_ms;
+                HEARTLINE_EVENT_SUSPECT
+            }
+            EventKind::Revived { silence_ms } => {
+                self.silence_ms = silence_ms;
+                HEARTLINE_EVENT_REVIVED
+            }
+            EventKind::Full { queued_bytes } => {
+                self.queued_bytes = queued_bytes;
+                HEARTLINE_EVENT_FULL
+            }
+            EventKind::Drained => HEARTLINE_EVENT_DRAINED,
+            EventKind::ReadClosed => HEARTLINE_EVENT_READ_CLOSED,
+            EventKind::Closed { reason, os_error, silence_ms, queued_bytes } => {
+                self.reason = reason.code();
+                self.os_error = os_error;
+                self.silence_ms = silence_ms;
+                self.queued_bytes = queued_bytes;
+                self.rtt_ms = obituary().and_then(|obituary| obituary.rtt_ms).unwrap_or(HEARTLINE_OFF);
+                HEARTLINE_EVENT_CLOSED
+            }
+            EventKind::ConnectFailed { reason, os_error } => {
+                self.reason = reason.code();
+                self.os_error = os_error;
+                HEARTLINE_EVENT_CONNECT_FAILED
+            }
+            EventKind::Unsent { frame } => {
+                self.lend(frame);
+                HEARTLINE_EVENT_UNSENT
+            }
+            EventKind::Stalled { ms } => {
+                self.silence_ms = ms;
+                HEARTLINE_EVENT_STALLED
+            }
+            EventKind::AcceptPaused { listener, cause } => {
+                self.listener = listener_number(listener.index());
+                self.detail = match cause {
+                    PauseCause::OutOfDescriptors => HEARTLINE_PAUSE_OUT_OF_DESCRIPTORS,
+                    PauseCause::ConnectionsMax => HEARTLINE_PAUSE_CONNECTIONS_MAX,
+                };
+                HEARTLINE_EVENT_ACCEPT_PAUSED
+            }
+            EventKind::AcceptResumed { listener } => {
+                self.listener = listener_number(listener.index());
+                HEARTLINE_EVENT_ACCEPT_RESUMED
+            }
+            EventKind::MassSilence { silent, of } => {
+                self.detail = silent;
+                self.reserved = u64::from(of);
+                HEARTLINE_EVENT_MASS_SILENCE
+            }
+        };
+    }
+}

@@ -1,0 +1,104 @@
+//! Entering an object that C holds: NULL, overlapping use and panics are found here, once for all exports.
+
+use std::cell::UnsafeCell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use super::codes::{HEARTLINE_ERR_NULL, HEARTLINE_ERR_OVERLAP, HEARTLINE_ERR_PANIC};
+
+const FREE: u32 = 0;
+const INSIDE: u32 = 1;
+const POISONED: u32 = 2;
+
+/// An object behind an opaque pointer. One thread at a time is inside; which one may change (R10).
+pub(super) struct Guarded<T> {
+    state: AtomicU32,
+    value: UnsafeCell<T>,
+}
+
+/// What an export comes to: a number from 0 up, or one of the error codes.
+pub(super) type Outcome = Result<i32, i32>;
+
+impl<T> Guarded<T> {
+    pub(super) fn new(value: T) -> Self {
+        Self { state: AtomicU32::new(FREE), value: UnsafeCell::new(value) }
+    }
+}
+
+/// Runs `body` on the object, alone. NULL, overlapping use, an earlier panic and one in `body` are error codes.
+///
+/// # Safety
+/// `object` is NULL or points to a live object.
+#[inline(always)]
+pub(super) unsafe fn enter<T>(object: *const Guarded<T>, body: impl FnOnce(&mut T) -> Outcome) -> i32 {
+    // SAFETY: NULL is caught; otherwise the caller vouches for it. Only a shared reference is made before the gate.
+    let Some(object) = (unsafe { object.as_ref() }) else { return HEARTLINE_ERR_NULL };
+    if let Err(state) = object.state.compare_exchange(FREE, INSIDE, Ordering::Acquire, Ordering::Relaxed) {
+        return if state == POISONED { HEARTLINE_ERR_PANIC } else { HEARTLINE_ERR_OVERLAP };
+    }
+    // SAFETY: the exchange lets one caller at a time through, so this is the only reference to the value.
+    let value = unsafe { &mut *object.value.get() };
+    let outcome = catch_unwind(AssertUnwindSafe(|| body(value)));
+    let (state, result) = match outcome {
+        Ok(Ok(result) | Err(result)) => (FREE, result),
+        Err(_) => (POISONED, HEARTLINE_ERR_PANIC),
+    };
+    object.state.store(state, Ordering::Release);
+    result
+}
+
+/// Runs `body`, which concerns no object that could be left half-changed; a panic becomes an error code.
+#[inline(always)]
+pub(super) fn apart(body: impl FnOnce() -> Outcome) -> i32 {
+    match catch_unwind(AssertUnwindSafe(body)) {
+        Ok(Ok(result) | Err(result)) => result,
+        Err(_) => HEARTLINE_ERR_PANIC,
+    }
+}
+
+/// Frees an object, poisoned ones too. One that another thread is inside of is left alone: a leak is better than a crash.
+///
+/// # Safety
+/// `object` is NULL or came from a constructor and was not freed.
+pub(super) unsafe fn free<T>(object: *mut T, is_inside: impl FnOnce(&T) -> bool) {
+    // SAFETY: NULL is caught; otherwise the caller vouches for it.
+    if let Some(shared) = unsafe { object.as_ref() }
+        && !is_inside(shared)
+    {
+        // SAFETY: it came from Box::into_raw in a constructor, and the caller gives it up.
+        let owned = unsafe { Box::from_raw(object) };
+        // A destructor that panics must not cross into C.
+        let _ = catch_unwind(AssertUnwindSafe(|| drop(owned)));
+    }
+}
+
+impl<T> Guarded<T> {
+    pub(super) fn is_inside(&self) -> bool {
+        self.state.load(Ordering::Acquire) == INSIDE
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_poisons_the_object_and_the_host_lives() {
+        let object = Guarded::new(7);
+        // SAFETY: the object lives on this stack.
+        let enter = |body: fn(&mut i32) -> Outcome| unsafe { enter(&object, body) };
+        assert_eq!(enter(|value| Ok(*value)), 7);
+        assert_eq!(enter(|_| panic!("forced")), HEARTLINE_ERR_PANIC);
+        assert_eq!(enter(|value| Ok(*value)), HEARTLINE_ERR_PANIC);
+    }
+
+    #[test]
+    fn use_from_within_is_an_error_and_not_a_second_reference() {
+        let object = Guarded::new(7);
+        // SAFETY: the object lives on this stack.
+        let outer = unsafe { enter(&object, |_| Ok(enter(&object, |_| Ok(0)))) };
+        assert_eq!(outer, HEARTLINE_ERR_OVERLAP);
+        // SAFETY: NULL is allowed.
+        assert_eq!(unsafe { enter(std::ptr::null::<Guarded<i32>>(), |_| Ok(0)) }, HEARTLINE_ERR_NULL);
+    }
+}

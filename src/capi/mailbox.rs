@@ -1,0 +1,132 @@
+//! How other threads reach a reactor.
+
+use std::ffi::c_void;
+
+use super::codec::bytes;
+use super::codes::*;
+use super::guard::{Outcome, apart};
+use super::reactor::{close_from, heartline_reactor, within};
+use crate::reactor::{ConnectionId, Mailbox, MailboxError};
+
+/// A handle on a reactor for any thread, several at once. It may outlive the reactor.
+pub struct heartline_mailbox(Mailbox);
+
+fn outcome(result: Result<(), MailboxError>) -> Outcome {
+    match result {
+        Ok(()) => Ok(0),
+        Err(MailboxError::Full) => Err(HEARTLINE_ERR_MAILBOX_FULL),
+        Err(MailboxError::Gone) => Err(HEARTLINE_ERR_GONE),
+        Err(MailboxError::Wake(_)) => Err(HEARTLINE_ERR_OS),
+    }
+}
+
+/// Makes a mailbox of a reactor. All of one reactor share its bound. `*out` is the caller's, to be freed by
+/// heartline_mailbox_free.
+///
+/// Returns 0, or HEARTLINE_ERR_OS, _NULL, _OVERLAP.
+///
+/// # Safety
+/// `reactor` is NULL or live; `out` is NULL or writable.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn heartline_mailbox_new(
+    reactor: *mut heartline_reactor,
+    out: *mut *mut heartline_mailbox,
+) -> i32 {
+    // SAFETY: passed on.
+    unsafe {
+        within(reactor, |engine| {
+            if out.is_null() {
+                return Err(HEARTLINE_ERR_NULL);
+            }
+            let mailbox = engine.reactor.mailbox();
+            let mailbox = mailbox.map_err(|error| engine.os_error(&error))?;
+            out.write(Box::into_raw(Box::new(heartline_mailbox(mailbox))));
+            Ok(0)
+        })
+    }
+}
+
+/// Frees a mailbox; NULL is a no-op. No other call on it may be under way.
+///
+/// # Safety
+/// `mailbox` is NULL or came from heartline_mailbox_new and was not freed.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn heartline_mailbox_free(mailbox: *mut heartline_mailbox) {
+    // SAFETY: passed on.
+    unsafe { super::guard::free(mailbox, |_| false) }
+}
+
+/// # Safety
+/// `mailbox` is NULL or live.
+unsafe fn on(mailbox: *const heartline_mailbox, post: impl FnOnce(&Mailbox) -> Outcome) -> i32 {
+    // SAFETY: NULL is caught; mailboxes are shared and never changed.
+    apart(|| post(&unsafe { mailbox.as_ref() }.ok_or(HEARTLINE_ERR_NULL)?.0))
+}
+
+/// Sends a message on a connection of that reactor; `data` is copied. What cannot be sent comes back there as
+/// HEARTLINE_EVENT_UNSENT. Any thread.
+///
+/// Returns 0, or HEARTLINE_ERR_MAILBOX_FULL, _GONE, _OS, _NULL.
+///
+/// # Safety
+/// `mailbox` is NULL or live; `data` is NULL with 0 or has `len` bytes.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn heartline_mailbox_send(
+    mailbox: *const heartline_mailbox,
+    id: u64,
+    data: *const c_void,
+    len: usize,
+) -> i32 {
+    // SAFETY: passed on.
+    unsafe { on(mailbox, |mailbox| outcome(mailbox.send(ConnectionId::from_raw(id), bytes(data, len)?.to_vec()))) }
+}
+
+/// Sends a message on every open connection of that reactor; `data` is copied. Any thread.
+///
+/// Returns 0, or HEARTLINE_ERR_MAILBOX_FULL, _GONE, _OS, _NULL.
+///
+/// # Safety
+/// `mailbox` is NULL or live; `data` is NULL with 0 or has `len` bytes.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn heartline_mailbox_broadcast(
+    mailbox: *const heartline_mailbox,
+    data: *const c_void,
+    len: usize,
+) -> i32 {
+    // SAFETY: passed on.
+    unsafe { on(mailbox, |mailbox| outcome(mailbox.broadcast(bytes(data, len)?.into()))) }
+}
+
+/// Closes a connection of that reactor, as heartline_reactor_close; a stale id is passed over. Any thread.
+///
+/// Returns 0, or HEARTLINE_ERR_INVALID, _CODE_RESERVED, _MAILBOX_FULL, _GONE, _OS, _NULL.
+///
+/// # Safety
+/// `mailbox` is NULL or live.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn heartline_mailbox_close(
+    mailbox: *const heartline_mailbox,
+    id: u64,
+    how: u32,
+    code: u32,
+) -> i32 {
+    // SAFETY: passed on.
+    unsafe {
+        on(mailbox, |mailbox| {
+            let (how, code) = close_from(how, code)?;
+            outcome(mailbox.close(ConnectionId::from_raw(id), how, code))
+        })
+    }
+}
+
+/// Makes the reactor's poll return, now or, if none is under way, the next. Any thread.
+///
+/// Returns 0, or HEARTLINE_ERR_MAILBOX_FULL, _GONE, _OS, _NULL.
+///
+/// # Safety
+/// `mailbox` is NULL or live.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn heartline_mailbox_wake(mailbox: *const heartline_mailbox) -> i32 {
+    // SAFETY: passed on.
+    unsafe { on(mailbox, |mailbox| outcome(mailbox.wake())) }
+}

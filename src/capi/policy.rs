@@ -1,0 +1,182 @@
+//! Policies as C writes them.
+
+use std::ffi::{CStr, c_char};
+use std::fmt::Display;
+
+use super::HEARTLINE_OFF;
+use super::codes::{HEARTLINE_ERR_INVALID, HEARTLINE_ERR_NULL, HEARTLINE_ERR_POLICY};
+use super::guard::{Outcome, apart};
+use super::sized::{self, Sized_};
+use crate::liveness::{Policy, Role};
+
+/// Role: answer asks. The default: nothing is sent that was not agreed.
+pub const HEARTLINE_ROLE_ANSWER: u32 = 1;
+/// Role: send nothing.
+pub const HEARTLINE_ROLE_WATCH: u32 = 2;
+/// Role: ask, never answer.
+pub const HEARTLINE_ROLE_ASK: u32 = 3;
+/// Role: ask and answer.
+pub const HEARTLINE_ROLE_BOTH: u32 = 4;
+
+/// How many policies a monitor or reactor knows: slots 0 to 253.
+pub const HEARTLINE_POLICIES_MAX: u32 = 254;
+
+/// What a connection's liveness follows. A field that is 0 has the default of the profile `im` (10 / 15 / 35 s, role
+/// answer); a timeout given alone scales interval and suspect with it. interval < suspect < timeout must hold.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct heartline_policy {
+    /// sizeof(heartline_policy).
+    pub struct_size: u32,
+    /// HEARTLINE_ROLE_; 0: answer.
+    pub role: u32,
+    /// Silence before we ask, in milliseconds, from 20 up.
+    pub interval_ms: u32,
+    /// Silence before the peer is reported as suspect, in milliseconds.
+    pub suspect_ms: u32,
+    /// Silence before the peer is dead, in milliseconds, up to seven days. HEARTLINE_OFF: never judged.
+    pub timeout_ms: u32,
+    /// How much earlier than the interval an ask may go out, in percent, up to 50; 0: 10. HEARTLINE_OFF: no jitter.
+    pub jitter_percent: u32,
+    /// Ask on busy links too, this often in milliseconds, to measure the round trip. 0: never.
+    pub rtt_every_ms: u32,
+    /// Not 0: send no ask before the peer's first frame.
+    pub after_first_frame: u32,
+}
+
+// SAFETY: numbers alone.
+unsafe impl Sized_ for heartline_policy {
+    const FIRST_BYTES: usize = 32;
+}
+
+impl heartline_policy {
+    pub(super) fn to_policy(self) -> Result<Policy, i32> {
+        let mut policy = match self.timeout_ms {
+            0 => Policy::im(),
+            HEARTLINE_OFF => Policy::im().with_timeout(0),
+            ms => Policy::im().with_timeout(ms),
+        };
+        policy.role = match self.role {
+            0 | HEARTLINE_ROLE_ANSWER => Role::Answer,
+            HEARTLINE_ROLE_WATCH => Role::Watch,
+            HEARTLINE_ROLE_ASK => Role::Ask,
+            HEARTLINE_ROLE_BOTH => Role::Both,
+            _ => return Err(HEARTLINE_ERR_INVALID),
+        };
+        if self.interval_ms > 0 {
+            policy.interval_ms = self.interval_ms;
+        }
+        if self.suspect_ms > 0 {
+            policy.suspect_ms = self.suspect_ms;
+        }
+        policy.jitter_percent = match self.jitter_percent {
+            0 => policy.jitter_percent,
+            HEARTLINE_OFF => 0,
+            percent => u8::try_from(percent).map_err(|_| HEARTLINE_ERR_POLICY)?,
+        };
+        policy.rtt_every_ms = self.rtt_every_ms;
+        policy.after_first_frame = self.after_first_frame != 0;
+        policy.check().map_err(|_| HEARTLINE_ERR_POLICY)?;
+        Ok(policy)
+    }
+
+    fn of(policy: &Policy) -> Self {
+        let or_off = |value: u32| if value == 0 { HEARTLINE_OFF } else { value };
+        Self {
+            struct_size: size_of::<Self>() as u32,
+            role: match policy.role {
+                Role::Answer => HEARTLINE_ROLE_ANSWER,
+                Role::Watch => HEARTLINE_ROLE_WATCH,
+                Role::Ask => HEARTLINE_ROLE_ASK,
+                Role::Both => HEARTLINE_ROLE_BOTH,
+            },
+            interval_ms: policy.interval_ms,
+            suspect_ms: policy.suspect_ms,
+            timeout_ms: or_off(policy.timeout_ms),
+            jitter_percent: or_off(u32::from(policy.jitter_percent)),
+            rtt_every_ms: policy.rtt_every_ms,
+            after_first_frame: u32::from(policy.after_first_frame),
+        }
+    }
+}
+
+/// Reads a policy such as "game,role=watch,timeout=20s": a profile (lan, game, im, web, mobile, none; default im), then
+/// role=, interval=, suspect=, timeout=, jitter=, rtt-every=, after-first-frame. Any thread.
+///
+/// `policy` has `size` bytes (sizeof *policy). What is wrong with the text is written to `why`, a string of at most
+/// `why_size` bytes with its NUL, which may be NULL with 0. Borrows all of them for the call.
+///
+/// Returns 0, HEARTLINE_ERR_POLICY, HEARTLINE_ERR_NULL or HEARTLINE_ERR_VERSION.
+///
+/// # Safety
+/// `text` is NULL or a string; `policy` is NULL or has `size` bytes; `why` is NULL or has `why_size`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn heartline_policy_parse(
+    text: *const c_char,
+    policy: *mut heartline_policy,
+    size: usize,
+    why: *mut c_char,
+    why_size: usize,
+) -> i32 {
+    apart(|| {
+        // SAFETY: passed on.
+        let text = unsafe { string(text) }?;
+        let parsed = match Policy::parse(text) {
+            Ok(parsed) => parsed,
+            Err(error) => {
+                // SAFETY: passed on.
+                unsafe { explain(why, why_size, &error) };
+                return Err(HEARTLINE_ERR_POLICY);
+            }
+        };
+        // SAFETY: passed on.
+        unsafe { sized::write(policy, size, &heartline_policy::of(&parsed)) }?;
+        Ok(0)
+    })
+}
+
+/// The text behind a pointer: UTF-8, as every text of this interface.
+///
+/// # Safety
+/// `text` is NULL or points to a string that lives as long as the result is used.
+pub(super) unsafe fn string<'a>(text: *const c_char) -> Result<&'a str, i32> {
+    if text.is_null() {
+        return Err(HEARTLINE_ERR_NULL);
+    }
+    // SAFETY: not NULL; the caller vouches for the NUL at its end.
+    unsafe { CStr::from_ptr(text) }.to_str().map_err(|_| HEARTLINE_ERR_INVALID)
+}
+
+/// Writes a sentence as a string, cut at the end of the buffer.
+///
+/// # Safety
+/// `why` is NULL or has `why_size` writable bytes.
+pub(super) unsafe fn explain(why: *mut c_char, why_size: usize, what: &dyn Display) {
+    if why.is_null() || why_size == 0 {
+        return;
+    }
+    let text = what.to_string();
+    let mut length = text.len().min(why_size - 1);
+    while !text.is_char_boundary(length) {
+        length -= 1;
+    }
+    // SAFETY: `length` and a NUL fit in `why_size`; the text is our own.
+    unsafe {
+        std::ptr::copy_nonoverlapping(text.as_ptr(), why.cast(), length);
+        why.add(length).write(0);
+    }
+}
+
+/// Writes a whole text as a string into a buffer of the caller's; its length without the NUL.
+///
+/// # Safety
+/// `buffer` is NULL or has `size` writable bytes.
+pub(super) unsafe fn put_text(buffer: *mut c_char, size: usize, text: &str) -> Outcome {
+    let length = i32::try_from(text.len()).map_err(|_| HEARTLINE_ERR_INVALID)?;
+    if buffer.is_null() && size > 0 {
+        return Err(HEARTLINE_ERR_NULL);
+    }
+    // SAFETY: passed on.
+    unsafe { explain(buffer, size, &text) };
+    Ok(length)
+}

@@ -1,0 +1,191 @@
+//! Sending on level 3. Everything is copied before a function returns, and leaves at the next flush or poll.
+
+use std::ffi::c_void;
+
+use super::codec::{bytes, heartline_slice};
+use super::codes::*;
+use super::reactor::{heartline_reactor, within};
+use crate::reactor::{ConnectionId, SendError};
+
+/// The most parts of one message.
+const SLICES_MAX: usize = 1024;
+
+pub(super) fn send_error(error: &SendError) -> i32 {
+    match error {
+        SendError::Stale => HEARTLINE_ERR_STALE,
+        SendError::Closing => HEARTLINE_ERR_CLOSING,
+        SendError::Full { .. } => HEARTLINE_ERR_FULL,
+        SendError::ReactorFull { .. } => HEARTLINE_ERR_REACTOR_FULL,
+        SendError::Encode(_) => HEARTLINE_ERR_ENCODE,
+    }
+}
+
+/// Queues one message, framed. `data` is copied.
+///
+/// Returns 0, or HEARTLINE_ERR_STALE, _CLOSING, _FULL, _REACTOR_FULL, _ENCODE, _NULL, _OVERLAP; then nothing of it was queued.
+///
+/// # Safety
+/// `reactor` is NULL or live; `data` is NULL with 0 or has `len` bytes.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn heartline_reactor_send(
+    reactor: *mut heartline_reactor,
+    id: u64,
+    data: *const c_void,
+    len: usize,
+) -> i32 {
+    // SAFETY: passed on.
+    unsafe {
+        within(reactor, |engine| {
+            let message = bytes(data, len)?;
+            match engine.reactor.send(ConnectionId::from_raw(id), message) {
+                Ok(()) => Ok(0),
+                Err(error) => Err(send_error(&error)),
+            }
+        })
+    }
+}
+
+/// The same with the other bytes of the head given, in the form in which heads are shown: the codec writes the length
+/// into a copy.
+///
+/// Returns as heartline_reactor_send.
+///
+/// # Safety
+/// `reactor` is NULL or live; `head` and `data` are NULL with 0 or have the bytes given.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn heartline_reactor_send_head(
+    reactor: *mut heartline_reactor,
+    id: u64,
+    head: *const c_void,
+    head_len: usize,
+    data: *const c_void,
+    len: usize,
+) -> i32 {
+    // SAFETY: passed on.
+    unsafe {
+        within(reactor, |engine| {
+            let (head, message) = (bytes(head, head_len)?, bytes(data, len)?);
+            let head = (head_len > 0).then_some(head);
+            match engine.reactor.send_with_head(ConnectionId::from_raw(id), head, &[message]) {
+                Ok(()) => Ok(0),
+                Err(error) => Err(send_error(&error)),
+            }
+        })
+    }
+}
+
+/// The same from several parts, at most 1024, which become one message.
+///
+/// Returns as heartline_reactor_send, or HEARTLINE_ERR_INVALID for more parts.
+///
+/// # Safety
+/// `reactor` is NULL or live; `parts` is NULL with 0 or has `count` of them, each NULL with 0 or with the bytes it says.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn heartline_reactor_sendv(
+    reactor: *mut heartline_reactor,
+    id: u64,
+    parts: *const heartline_slice,
+    count: usize,
+) -> i32 {
+    // SAFETY: passed on.
+    unsafe {
+        within(reactor, |engine| {
+            if parts.is_null() && count > 0 {
+                return Err(HEARTLINE_ERR_NULL);
+            }
+            if count > SLICES_MAX {
+                return Err(HEARTLINE_ERR_INVALID);
+            }
+            let mut message = Vec::with_capacity(count);
+            for index in 0..count {
+                let part = parts.add(index).read();
+                message.push(bytes(part.data, part.len)?);
+            }
+            match engine.reactor.send_vectored(ConnectionId::from_raw(id), &message) {
+                Ok(()) => Ok(0),
+                Err(error) => Err(send_error(&error)),
+            }
+        })
+    }
+}
+
+/// Queues one message on many connections: encoded once, and copied again only where a socket is full. `results`, which
+/// may be NULL, gets for each id 0 or what heartline_reactor_send would return.
+///
+/// Returns how many took it, or HEARTLINE_ERR_NULL, _OVERLAP.
+///
+/// # Safety
+/// `reactor` is NULL or live; `ids` is NULL with 0 or has `count`; `results` is NULL or has room for `count`; `data` is
+/// NULL with 0 or has `len` bytes.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn heartline_reactor_broadcast(
+    reactor: *mut heartline_reactor,
+    ids: *const u64,
+    count: usize,
+    data: *const c_void,
+    len: usize,
+    results: *mut i32,
+) -> i32 {
+    // SAFETY: passed on.
+    unsafe {
+        within(reactor, |engine| {
+            if ids.is_null() && count > 0 {
+                return Err(HEARTLINE_ERR_NULL);
+            }
+            let message = bytes(data, len)?;
+            let each = (0..count).map(|index| ConnectionId::from_raw(ids.add(index).read()));
+            let outcome = engine.reactor.broadcast(each, None, message);
+            if !results.is_null() {
+                // In the order of the ids: those that were refused are met one after the other.
+                let mut refused = outcome.refused.iter().peekable();
+                for index in 0..count {
+                    let id = ConnectionId::from_raw(ids.add(index).read());
+                    let result = refused.next_if(|(who, _)| *who == id).map_or(0, |(_, error)| send_error(error));
+                    results.add(index).write(result);
+                }
+            }
+            Ok(i32::try_from(outcome.accepted).unwrap_or(i32::MAX))
+        })
+    }
+}
+
+/// The same to every connection that is open, but `except` (0: to all).
+///
+/// Returns how many took it, or HEARTLINE_ERR_NULL, _OVERLAP.
+///
+/// # Safety
+/// `reactor` is NULL or live; `data` is NULL with 0 or has `len` bytes.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn heartline_reactor_broadcast_all(
+    reactor: *mut heartline_reactor,
+    except: u64,
+    data: *const c_void,
+    len: usize,
+) -> i32 {
+    // SAFETY: passed on.
+    unsafe {
+        within(reactor, |engine| {
+            let message = bytes(data, len)?;
+            let except = (except != 0).then(|| ConnectionId::from_raw(except));
+            let outcome = engine.reactor.broadcast_all(except, None, message);
+            Ok(i32::try_from(outcome.accepted).unwrap_or(i32::MAX))
+        })
+    }
+}
+
+/// Sends what was queued, now, without waiting for the next poll.
+///
+/// Returns 0, or HEARTLINE_ERR_NULL, _OVERLAP.
+///
+/// # Safety
+/// `reactor` is NULL or live.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn heartline_reactor_flush(reactor: *mut heartline_reactor) -> i32 {
+    // SAFETY: passed on.
+    unsafe {
+        within(reactor, |engine| {
+            engine.reactor.flush();
+            Ok(0)
+        })
+    }
+}

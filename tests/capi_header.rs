@@ -1,0 +1,74 @@
+//! include/heartline.h is what cbindgen makes of src/capi, with the rules in front.
+//! `HEARTLINE_BLESS=1 cargo test --features capi --test capi_header` writes it.
+#![cfg(feature = "capi")]
+
+use std::fs;
+use std::path::Path;
+
+/// In reading order: the header has one part for each level.
+const PARTS: &[&str] = &[
+    "library", "codes", "names", "policy", "monitor", "codec", "custom", "config", "event", "reactor", "send",
+    "report", "metrics", "mailbox",
+];
+
+#[test]
+fn the_header_is_fresh() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let made = header(root);
+    let path = root.join("include/heartline.h");
+    if std::env::var_os("HEARTLINE_BLESS").is_some() {
+        fs::write(&path, &made).unwrap();
+    }
+    let kept = fs::read_to_string(&path).unwrap_or_default();
+    if let Some((number, (made, kept))) =
+        made.lines().zip(kept.lines()).enumerate().find(|(_, (made, kept))| made != kept)
+    {
+        panic!("include/heartline.h is stale in line {}:\n  it has   {kept}\n  made is  {made}\n{BLESS}", number + 1);
+    }
+    assert!(made == kept, "include/heartline.h is cut off or too long\n{BLESS}");
+}
+
+const BLESS: &str = "HEARTLINE_BLESS=1 cargo test --features capi --test capi_header writes it";
+
+fn header(root: &Path) -> String {
+    let mut config = cbindgen::Config::from_file(root.join("cbindgen.toml")).unwrap();
+    config.after_includes = Some(first_page(root));
+    let mut builder = cbindgen::Builder::new().with_config(config);
+    for part in PARTS {
+        builder = builder.with_src(root.join(format!("src/capi/{part}.rs")));
+    }
+    let mut made = Vec::new();
+    builder.generate().expect("src/capi is not what cbindgen reads").write(&mut made);
+    // What Rust's callers must keep is said once, in the rules: C has no other way to call.
+    let made = String::from_utf8(made).unwrap();
+    let mut lines: Vec<&str> = Vec::new();
+    let mut in_safety = false;
+    for line in made.lines() {
+        match line.trim() {
+            "// # Safety" => {
+                in_safety = true;
+                if lines.last().is_some_and(|last| last.trim() == "//") {
+                    lines.pop();
+                }
+            }
+            text if in_safety && text.starts_with("//") => {}
+            _ => {
+                in_safety = false;
+                lines.push(line);
+            }
+        }
+    }
+    lines.join("\n") + "\n"
+}
+
+fn first_page(root: &Path) -> String {
+    let rules = fs::read_to_string(root.join("src/capi/rules.txt")).unwrap();
+    let version = env!("CARGO_PKG_VERSION");
+    let mut numbers = version.split('.').map(|number| number.parse::<u32>().unwrap());
+    let (major, minor, patch) = (numbers.next().unwrap(), numbers.next().unwrap(), numbers.next().unwrap());
+    format!(
+        "{rules}\n#define HEARTLINE_VERSION \"{version}\"\n#define HEARTLINE_VERSION_MAJOR {major}\n#define \
+         HEARTLINE_VERSION_MINOR {minor}\n#define HEARTLINE_VERSION_PATCH {patch}\n#define HEARTLINE_VERSION_NUMBER {}\n",
+        major * 1_000_000 + minor * 1000 + patch
+    )
+}
