@@ -921,6 +921,13 @@ const char *heartline_version(void);
 // A host may use any other clock in milliseconds that never goes back. Any thread.
 uint64_t heartline_now_ms(void);
 
+// What went wrong inside when HEARTLINE_ERR_PANIC was returned last, in this process: a sentence with its place in the
+// source, for a bug report; a string into `buffer`, cut at `size`. Any thread.
+//
+// Returns its length without the NUL, 0 if nothing went wrong; or HEARTLINE_ERR_NULL.
+int32_t heartline_last_bug(char *buffer,
+                           size_t size);
+
 // A sentence for an error number, or for any number from 0 up, which is success. Static, never NULL; any thread.
 const char *heartline_strerror(int32_t error);
 

@@ -213,12 +213,10 @@ impl Codec for Foreign {
     }
 
     fn answer(&self, frame: &[u8], _cut: &Frame, out: &mut Vec<u8>) {
-        match self.ops.answer {
+        let Some(answer) = self.ops.answer else { return out.extend_from_slice(frame) };
+        Self::lend(out, |out| {
             // SAFETY: the host's function; all pointers are valid for the call.
-            Some(answer) => {
-                drop(Self::lend(out, |out| unsafe { answer(self.context, frame.as_ptr(), frame.len(), out) }))
-            }
-            None => out.extend_from_slice(frame),
-        }
+            unsafe { answer(self.context, frame.as_ptr(), frame.len(), out) }
+        });
     }
 }

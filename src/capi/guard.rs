@@ -2,6 +2,7 @@
 
 use std::cell::UnsafeCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::codes::{HEARTLINE_ERR_NULL, HEARTLINE_ERR_OVERLAP, HEARTLINE_ERR_PANIC};
@@ -19,8 +20,33 @@ pub(super) struct Guarded<T> {
 /// What an export comes to: a number from 0 up, or one of the error codes.
 pub(super) type Outcome = Result<i32, i32>;
 
+/// The text of the last panic.
+static LAST_BUG: Mutex<String> = Mutex::new(String::new());
+
+pub(super) fn last_bug() -> String {
+    LAST_BUG.lock().map_or_else(|poisoned| poisoned.into_inner().clone(), |text| text.clone())
+}
+
+/// Keeps the text of a panic instead of printing it (E2). The built library has a standard library of its own, so that
+/// this concerns no other Rust code in the program; a Rust program that links this crate keeps its own hook.
+#[cfg(heartline_library)]
+fn keep_panics_quiet() {
+    static ONCE: std::sync::Once = std::sync::Once::new();
+    ONCE.call_once(|| {
+        std::panic::set_hook(Box::new(|panic| {
+            if let Ok(mut text) = LAST_BUG.lock() {
+                *text = panic.to_string();
+            }
+        }));
+    });
+}
+
+#[cfg(not(heartline_library))]
+fn keep_panics_quiet() {}
+
 impl<T> Guarded<T> {
     pub(super) fn new(value: T) -> Self {
+        keep_panics_quiet();
         Self { state: AtomicU32::new(FREE), value: UnsafeCell::new(value) }
     }
 }

@@ -3,6 +3,8 @@
 use std::ffi::{CStr, c_char};
 
 use super::codes::HEARTLINE_ERR_VERSION;
+use super::guard::{apart, last_bug};
+use super::policy::put_text;
 use crate::time::{Clock, Millis, SystemClock};
 
 /// The number of this interface: it changes only when a program that was built before may no longer work.
@@ -38,4 +40,17 @@ pub extern "C" fn heartline_now_ms() -> u64 {
     // Not a global that anybody could change: the moment that this process first asked.
     static CLOCK: OnceLock<SystemClock> = OnceLock::new();
     Millis::floor(CLOCK.get_or_init(SystemClock::new).now_ns()).0
+}
+
+/// What went wrong inside when HEARTLINE_ERR_PANIC was returned last, in this process: a sentence with its place in the
+/// source, for a bug report; a string into `buffer`, cut at `size`. Any thread.
+///
+/// Returns its length without the NUL, 0 if nothing went wrong; or HEARTLINE_ERR_NULL.
+///
+/// # Safety
+/// `buffer` is NULL with 0 or has `size` bytes.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn heartline_last_bug(buffer: *mut c_char, size: usize) -> i32 {
+    // SAFETY: passed on.
+    apart(|| unsafe { put_text(buffer, size, &last_bug()) })
 }

@@ -343,7 +343,6 @@ pub unsafe extern "C" fn heartline_reactor_connect(
 /// `reactor` and `codec` are NULL or live; `fd` is open and nobody else's; `options` is NULL or has the bytes it says;
 /// `unread` and `unsent` are NULL with 0 or have the bytes given; `out` is NULL or writable.
 #[unsafe(no_mangle)]
-#[expect(clippy::too_many_arguments, reason = "all that belongs to a connection")]
 pub unsafe extern "C" fn heartline_reactor_adopt(
     reactor: *mut heartline_reactor,
     fd: i32,
