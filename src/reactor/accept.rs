@@ -230,7 +230,7 @@ impl<N: Net> Reactor<N> {
     pub(crate) fn start(&mut self, id: ConnectionId) -> io::Result<()> {
         let slot = id.slot();
         let connection = &self.connections[slot as usize];
-        let socket_options = self.effective_socket_options(connection.options);
+        let socket_options = self.socket_options_at_opening(connection.options);
         self.net.configure(&connection.socket, &socket_options, &SocketOptions::KERNEL)?;
         self.net.register(&connection.socket, id.get())?;
         self.begin_liveness(slot);
@@ -249,11 +249,16 @@ impl<N: Net> Reactor<N> {
         }
     }
 
+    /// What a socket is set to when a connection with these options opens.
+    pub(crate) fn socket_options_at_opening(&self, number: u16) -> SocketOptions {
+        let policy = self.options.get(number).policy.unwrap_or(self.policies.none);
+        self.socket_options(number, self.monitor.policy(policy).judges())
+    }
+
     /// L9, L12: where a policy judges, the kernel's timeout is off; where none does, the kernel's probes are on.
-    pub(crate) fn effective_socket_options(&self, number: u16) -> SocketOptions {
+    pub(crate) fn socket_options(&self, number: u16, judged: bool) -> SocketOptions {
         let options = self.options.get(number);
         let mut socket = options.socket.clone();
-        let judged = options.policy.is_some_and(|policy| self.monitor.policy(policy).timeout_ms > 0);
         if judged {
             socket.user_timeout_ms = 0;
         } else {

@@ -225,14 +225,6 @@ impl<N: Net> Reactor<N> {
         self.monitor.define(policy)
     }
 
-    /// Changes a policy: the live connections that follow it change with it.
-    pub fn redefine_policy(&mut self, id: PolicyId, policy: Policy) -> Result<(), PolicyError> {
-        let now = self.read_clock();
-        self.monitor.redefine(id, policy, now)?;
-        self.show_work();
-        Ok(())
-    }
-
     /// Counters of everything that happens.
     pub fn counters(&self) -> &Counters {
         &self.counters

@@ -17,7 +17,7 @@ impl<N: Net> Reactor<N> {
     pub fn connect(&mut self, address: &Address, options: &Options, user: u64) -> io::Result<ConnectionId> {
         self.check_room()?;
         let number = self.intern(options, true)?;
-        let socket = match self.net.connect(address, &self.effective_socket_options(number)) {
+        let socket = match self.net.connect(address, &self.socket_options_at_opening(number)) {
             Ok(socket) => socket,
             Err(error) => {
                 self.options.release(number);

@@ -15,10 +15,12 @@
 //! | `options`, `events`, `obituary`, `counters` | what goes in and comes out |
 //! | `receive`, `cut`, `send`, `sends`, `write` | the way of bytes |
 //! | `accept`, `dial`, `transfer`, `close` | beginnings and ends |
+//! | `change` | what can be changed between them |
 //! | `judge` | what the monitor finds, carried out |
 //! | `mailbox` | other threads |
 
 mod accept;
+mod change;
 mod close;
 mod connection;
 // Public for the documentation too: rustdoc shows what `Reactor` can do only where it shows the type behind the alias.

@@ -1,5 +1,5 @@
 //! What goes in can come out (R12): taking over a descriptor that somebody else opened, giving one back; and what can
-//! be asked and set of a connection that lives.
+//! be asked of a connection that lives.
 
 use std::fmt;
 use std::io;
@@ -214,79 +214,5 @@ impl<N: Net> Reactor<N> {
             dialling: connection.flags.any(Flags::DIALLING),
             address: self.statistics.get(slot as usize).and_then(|statistics| statistics.address()),
         })
-    }
-
-    /// Sets the application's word: a number or a pointer that Heartline never reads. False if the id is stale.
-    pub fn set_user(&mut self, id: ConnectionId, user: u64) -> bool {
-        self.live_mut(id).map(|connection| connection.user = user).is_some()
-    }
-
-    /// Lets one connection follow another policy. False if the id is stale, the connection being dialled or closed, or the
-    /// policy unknown.
-    pub fn set_policy(&mut self, id: ConnectionId, policy: PolicyId) -> bool {
-        let Some(connection) = self.live(id) else { return false };
-        let is_known = self.monitor.policy_id(policy.index()).is_some();
-        if connection.flags.any(Flags::DIALLING | Flags::CLOSING) || !is_known {
-            return false;
-        }
-        let now = self.read_clock();
-        self.monitor.set_policy(id.slot(), policy, now);
-        self.show_work();
-        true
-    }
-
-    /// Changes the options of one connection from now on: marks, limits, policy, framing (of all that is not delivered
-    /// yet: an unfinished frame is cut anew).
-    /// False if the id is stale. Options of the socket are applied where they can be.
-    pub fn set_options(&mut self, id: ConnectionId, options: &Options) -> io::Result<bool> {
-        let Some(connection) = self.live(id) else { return Ok(false) };
-        let dialled = connection.flags.any(Flags::DIALLED);
-        let number = self.intern(options, dialled)?;
-        let socket_options = self.effective_socket_options(number);
-        let before = self.effective_socket_options(self.connections[id.slot() as usize].options);
-        let connection = &mut self.connections[id.slot() as usize];
-        let old = std::mem::replace(&mut connection.options, number);
-        if let Some(inbound) = &mut connection.inbound {
-            inbound.cut_anew();
-            self.list(id.slot());
-        }
-        self.look_at_limits(id.slot());
-        let connection = &self.connections[id.slot() as usize];
-        let configured = self.net.configure(&connection.socket, &socket_options, &before);
-        self.options.release(old);
-        if let Some(policy) = self.options.get(number).policy {
-            self.set_policy(id, policy);
-        }
-        configured.map(|()| true)
-    }
-
-    /// Nobody judges this connection for `ms` (a loading screen): its silence is counted from then on. False if the id
-    /// is stale or the connection is being dialled.
-    pub fn grace(&mut self, id: ConnectionId, ms: u64) -> bool {
-        if self.live(id).is_none_or(|connection| connection.flags.any(Flags::DIALLING)) {
-            return false;
-        }
-        let now = self.read_clock();
-        self.monitor.grace(id.slot(), now + ms);
-        self.show_work();
-        true
-    }
-
-    /// Stops reading: the kernel's buffer fills, then the peer waits. It is judged only while that buffer is empty
-    /// (L10). False if the id is stale.
-    pub fn pause(&mut self, id: ConnectionId) -> bool {
-        self.live_mut(id).map(|connection| connection.flags.set(Flags::PAUSED)).is_some()
-    }
-
-    /// Reads on. False if the id is stale.
-    pub fn resume(&mut self, id: ConnectionId) -> bool {
-        let Some(connection) = self.live_mut(id) else { return false };
-        if connection.flags.any(Flags::PAUSED) {
-            connection.flags.clear(Flags::PAUSED);
-            self.read_clock();
-            self.read_again(id.slot());
-            self.show_work();
-        }
-        true
     }
 }

@@ -66,6 +66,8 @@ pub struct Sock {
     /// How many bytes a read gives at most.
     pub read_max: Option<usize>,
     pub fin_sent: bool,
+    /// What it was set to.
+    pub options: Option<SocketOptions>,
     pub closed: Option<Farewell>,
     pub looks: usize,
     pub reads: usize,
@@ -327,9 +329,10 @@ impl Net for Kernel {
         self.world(|world| world.listener = None);
     }
 
-    fn connect(&mut self, _: &Address, _: &SocketOptions) -> io::Result<Descriptor> {
+    fn connect(&mut self, _: &Address, options: &SocketOptions) -> io::Result<Descriptor> {
+        let options = Some(options.clone());
         let number = self.world(|world| {
-            world.sockets.push(Sock { room: usize::MAX, ..Sock::default() });
+            world.sockets.push(Sock { room: usize::MAX, options, ..Sock::default() });
             world.sockets.len() - 1
         });
         Ok(Descriptor { number, kernel: self.clone() })
@@ -357,7 +360,12 @@ impl Net for Kernel {
         });
         Ok(())
     }
-    fn configure(&mut self, _: &Descriptor, _: &SocketOptions, _: &SocketOptions) -> io::Result<()> {
+    fn configure(&mut self, socket: &Descriptor, options: &SocketOptions, before: &SocketOptions) -> io::Result<()> {
+        self.world(|world| {
+            let sock = &mut world.sockets[socket.number];
+            assert_eq!(sock.options.as_ref().unwrap_or(&SocketOptions::KERNEL), before, "what the socket has");
+            sock.options = Some(options.clone());
+        });
         Ok(())
     }
 
