@@ -20,7 +20,7 @@ use nix::sys::socket::{self, AddressFamily, MsgFlags, Shutdown, SockFlag, SockTy
 use nix::sys::time::TimeSpec;
 use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFlags};
 
-use super::net::{Address, Farewell, ListenSettings, Net, Readiness};
+use super::net::{Address, Farewell, ListenSettings, Look, Net, Readiness};
 use super::obituary::TcpInfo;
 use super::options::SocketOptions;
 use crate::time::{Clock, SystemClock};
@@ -230,10 +230,15 @@ impl Net for Linux {
         Ok(socket::sendmsg(fd, slices, &[], MsgFlags::MSG_NOSIGNAL, None::<&socket::SockaddrStorage>)?)
     }
 
-    fn last_look(&mut self, socket: &OwnedFd) -> bool {
+    fn last_look(&mut self, socket: &OwnedFd) -> Look {
         let mut byte = [0];
         let flags = MsgFlags::MSG_PEEK | MsgFlags::MSG_DONTWAIT;
-        matches!(socket::recv(socket.as_raw_fd(), &mut byte, flags), Ok(1))
+        match socket::recv(socket.as_raw_fd(), &mut byte, flags) {
+            Ok(0) => Look::End,
+            Ok(_) => Look::Bytes,
+            Err(Errno::EAGAIN | Errno::EINTR) => Look::Nothing,
+            Err(error) => Look::Failed(error as i32),
+        }
     }
 
     fn shutdown_write(&mut self, socket: &OwnedFd) -> io::Result<()> {

@@ -271,7 +271,7 @@ impl<N: Net> Reactor<N> {
 
     /// The peer sent FIN, and all that came before it is delivered. What the application sends in reply to this batch
     /// is still flushed: the end comes with the next turn (R13).
-    fn read_ended(&mut self, slot: u32) {
+    pub(crate) fn read_ended(&mut self, slot: u32) {
         let connection = &self.connections[slot as usize];
         if connection.flags.any(Flags::WRITE_FAILED) {
             return self.end_failed(slot, 0);

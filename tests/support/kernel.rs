@@ -10,7 +10,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use heartline::reactor::core::Reactor;
-use heartline::reactor::net::{Farewell, ListenSettings, Net, Readiness};
+use heartline::reactor::net::{Farewell, ListenSettings, Look, Net, Readiness};
 use heartline::reactor::{
     Address, Config, ConnectionId, Events, ListenOptions, ListenerId, Options, SocketOptions, TcpInfo,
 };
@@ -73,6 +73,15 @@ pub struct Sock {
     pub reads: usize,
     /// Frames' worth of slices in each call.
     pub writes: usize,
+}
+
+impl Sock {
+    /// An error is told once, to whoever asks first; then the stream is at its end.
+    fn take_error(&mut self) -> Option<i32> {
+        let error = self.error.take();
+        self.fin |= error.is_some();
+        error
+    }
 }
 
 impl World {
@@ -219,11 +228,8 @@ impl Kernel {
             let sock = &mut world.sockets[socket];
             sock.reads += 1;
             if sock.input.is_empty() {
-                return match (sock.error.take(), sock.fin) {
-                    (Some(error), _) => {
-                        sock.fin = true;
-                        Err(io::Error::from_raw_os_error(error))
-                    }
+                return match (sock.take_error(), sock.fin) {
+                    (Some(error), _) => Err(io::Error::from_raw_os_error(error)),
                     (None, true) => Ok(0),
                     (None, false) => Err(io::ErrorKind::WouldBlock.into()),
                 };
@@ -379,10 +385,18 @@ impl Net for Kernel {
         let slices: Vec<&[u8]> = slices.iter().map(|slice| &**slice).collect();
         self.put(socket.number, &slices)
     }
-    fn last_look(&mut self, socket: &Descriptor) -> bool {
+    fn last_look(&mut self, socket: &Descriptor) -> Look {
         self.world(|world| {
-            world.sockets[socket.number].looks += 1;
-            !world.sockets[socket.number].input.is_empty()
+            let sock = &mut world.sockets[socket.number];
+            sock.looks += 1;
+            if !sock.input.is_empty() {
+                return Look::Bytes;
+            }
+            match sock.take_error() {
+                Some(error) => Look::Failed(error),
+                None if sock.fin => Look::End,
+                None => Look::Nothing,
+            }
         })
     }
     fn shutdown_write(&mut self, socket: &Descriptor) -> io::Result<()> {

@@ -1,0 +1,114 @@
+//! What a peer said last is told as it was, and what it is owed still leaves: R13, L6, L10, R4, over a kernel that follows
+//! a script.
+#![cfg(feature = "sim")]
+
+mod support;
+
+use heartline::liveness::Role;
+use heartline::reactor::{Options, Reason};
+use support::kernel::Rig;
+use support::{What, framed, length, policy};
+
+/// Options of a policy that watches with a timeout of one second.
+fn watched(rig: &mut Rig) -> Options {
+    let id = rig.reactor.define_policy(policy(Role::Watch, 1000)).unwrap();
+    length().policy(id)
+}
+
+/// The reason, the errno and the unsent bytes of the one end that a connection had.
+fn end_of(rig: &Rig, id: heartline::reactor::ConnectionId) -> Option<(Reason, i32, u32)> {
+    rig.of(id).into_iter().find_map(|what| match what {
+        What::Closed { reason, os_error, queued_bytes, .. } => Some((*reason, *os_error, *queued_bytes)),
+        _ => None,
+    })
+}
+
+#[test]
+fn a_paused_peer_that_said_goodbye_was_not_silent() {
+    let mut rig = Rig::default();
+    let options = watched(&mut rig);
+    rig.listen(options);
+    let peers = rig.peers(3);
+    for (_, id) in &peers {
+        rig.reactor.pause(*id);
+    }
+    rig.kernel.world(|world| {
+        world.fin(peers[0].0);
+        world.reset(peers[1].0);
+    });
+    rig.run(2000);
+    assert_eq!(end_of(&rig, peers[0].1), Some((Reason::PeerClosed, 0, 0)));
+    assert_eq!(end_of(&rig, peers[1].1), Some((Reason::PeerReset, 104, 0)));
+    assert_eq!(end_of(&rig, peers[2].1), Some((Reason::Silent, 0, 0)), "that one said nothing");
+    assert_eq!(rig.reactor.counters().deaths, 1);
+}
+
+#[test]
+fn a_goodbye_whose_edge_was_lost_is_a_goodbye() {
+    let mut rig = Rig::default();
+    let options = watched(&mut rig);
+    rig.listen(options);
+    let peers = rig.peers(2);
+    rig.kernel.world(|world| {
+        world.sockets[peers[0].0].fin = true;
+        world.sockets[peers[1].0].error = Some(104);
+    });
+    rig.run(2000);
+    assert_eq!(end_of(&rig, peers[0].1), Some((Reason::PeerClosed, 0, 0)));
+    assert_eq!(end_of(&rig, peers[1].1), Some((Reason::PeerReset, 104, 0)));
+}
+
+#[test]
+fn what_is_queued_for_a_paused_peer_that_said_goodbye_is_flushed() {
+    let mut rig = Rig::default();
+    let options = watched(&mut rig);
+    rig.listen(options);
+    let (socket, id) = rig.peer();
+    rig.reactor.pause(id);
+    rig.kernel.world(|world| {
+        world.room(socket, 0);
+        world.fin(socket);
+    });
+    rig.reactor.send(id, b"reply").unwrap();
+    rig.kernel.after(1500, move |world| world.room(socket, usize::MAX));
+    rig.run(3000);
+    assert_eq!(rig.output(socket), framed(b"reply"), "R13");
+    assert_eq!(end_of(&rig, id), Some((Reason::PeerClosed, 0, 0)));
+}
+
+#[test]
+fn a_half_open_paused_peer_that_said_goodbye_stays_open_for_sending() {
+    let mut rig = Rig::default();
+    let mut options = watched(&mut rig);
+    options.half_open = true;
+    rig.listen(options);
+    let (socket, id) = rig.peer();
+    rig.reactor.pause(id);
+    rig.kernel.world(|world| world.fin(socket));
+    rig.run(5000);
+    assert_eq!(rig.of(id).iter().filter(|what| ***what == What::ReadClosed).count(), 1);
+    assert!(rig.is_live(id));
+    rig.reactor.resume(id);
+    rig.run(5000);
+    assert_eq!(rig.of(id).iter().filter(|what| ***what == What::ReadClosed).count(), 1, "told once");
+    assert!(rig.is_live(id));
+}
+
+#[test]
+fn a_goodbye_behind_messages_that_a_pause_holds_back_waits_for_them() {
+    let mut rig = Rig::new(Default::default(), heartline::reactor::Events::with_capacity(2, 64 << 10));
+    let options = watched(&mut rig);
+    rig.listen(options);
+    let (socket, id) = rig.peer();
+    rig.kernel.world(|world| world.bytes(socket, &[framed(b"1"), framed(b"2"), framed(b"3")].concat()));
+    rig.poll(0);
+    rig.reactor.pause(id);
+    rig.kernel.world(|world| world.fin(socket));
+    rig.run(5000);
+    assert_eq!(rig.messages(id).len(), 2);
+    assert_eq!(rig.of(id).len(), 3, "nobody is suspect whose messages wait for us: {:?}", rig.of(id));
+    rig.reactor.resume(id);
+    rig.run(100);
+    assert_eq!(rig.messages(id), [b"1", b"2", b"3"]);
+    assert_eq!(end_of(&rig, id), Some((Reason::PeerClosed, 0, 0)));
+}
