@@ -112,3 +112,84 @@ fn a_goodbye_behind_messages_that_a_pause_holds_back_waits_for_them() {
     assert_eq!(rig.messages(id), [b"1", b"2", b"3"]);
     assert_eq!(end_of(&rig, id), Some((Reason::PeerClosed, 0, 0)));
 }
+
+/// Answers each message with itself, as an application does between two polls.
+fn echo(rig: &mut Rig, polls: usize) {
+    for _ in 0..polls {
+        let before = rig.history.len();
+        rig.poll(0);
+        for (_, told) in rig.history[before..].to_vec() {
+            if let Some(message) = told.message() {
+                let _ = rig.reactor.send(told.id, message);
+            }
+        }
+    }
+}
+
+/// The head of a frame that is over any limit.
+const TOO_LARGE: [u8; 4] = [0xff; 4];
+
+#[test]
+fn replies_to_good_frames_before_bad_bytes_of_the_same_read_still_leave() {
+    let mut rig = Rig::default();
+    rig.listen(length());
+    let (socket, id) = rig.peer();
+    rig.kernel.world(|world| {
+        world.bytes(socket, &[framed(b"one"), framed(b"two"), TOO_LARGE.to_vec()].concat());
+        // What comes afterwards is not read.
+        world.bytes(socket, &framed(b"three"));
+    });
+    let reads = rig.kernel.world(|world| world.sockets[socket].reads);
+    echo(&mut rig, 1);
+    rig.kernel.world(|world| world.bytes(socket, &framed(b"four")));
+    echo(&mut rig, 3);
+    assert_eq!(rig.messages(id), [b"one", b"two"]);
+    assert_eq!(rig.output(socket), [framed(b"one"), framed(b"two")].concat());
+    assert_eq!(end_of(&rig, id), Some((Reason::OverLimit, 0, 0)));
+    assert_eq!(rig.reactor.counters().closed_in_all(), 1);
+    assert_eq!(rig.kernel.world(|world| world.sockets[socket].reads), reads + 1);
+    assert_eq!(rig.reactor.counters().partial_bytes_now, 0);
+}
+
+#[test]
+fn bad_bytes_end_it_although_the_kernel_takes_no_reply_or_the_application_pauses() {
+    let mut rig = Rig::default();
+    rig.listen(length());
+    let peers = rig.peers(2);
+    rig.kernel.world(|world| {
+        world.room(peers[0].0, 3);
+        for (socket, _) in &peers {
+            world.bytes(*socket, &[framed(b"one"), TOO_LARGE.to_vec()].concat());
+        }
+    });
+    echo(&mut rig, 1);
+    rig.reactor.pause(peers[1].1);
+    assert!(rig.reactor.release(peers[1].1).is_err(), "its end is certain");
+    echo(&mut rig, 2);
+    assert_eq!(end_of(&rig, peers[0].1), Some((Reason::OverLimit, 0, 4)), "bounded: what the kernel takes at once");
+    assert_eq!(end_of(&rig, peers[1].1), Some((Reason::OverLimit, 0, 0)));
+    assert_eq!(rig.output(peers[1].0), framed(b"one"));
+}
+
+#[test]
+fn replies_leave_before_bad_bytes_that_were_held_back_by_a_full_batch_too() {
+    let mut rig = Rig::new(Default::default(), heartline::reactor::Events::with_capacity(2, 64 << 10));
+    rig.listen(length());
+    let (socket, id) = rig.peer();
+    let good: Vec<u8> = (0..7).flat_map(|number| framed(&[number])).collect();
+    rig.kernel.world(|world| world.bytes(socket, &[good.clone(), TOO_LARGE.to_vec()].concat()));
+    echo(&mut rig, 10);
+    assert_eq!(rig.messages(id).len(), 7);
+    assert_eq!(rig.output(socket), good);
+    assert_eq!(end_of(&rig, id), Some((Reason::OverLimit, 0, 0)));
+}
+
+#[test]
+fn bad_bytes_alone_end_it_in_the_same_poll() {
+    let mut rig = Rig::default();
+    rig.listen(length());
+    let (socket, id) = rig.peer();
+    rig.kernel.world(|world| world.bytes(socket, &TOO_LARGE));
+    rig.poll(0);
+    assert_eq!(end_of(&rig, id), Some((Reason::OverLimit, 0, 0)));
+}

@@ -361,6 +361,7 @@ impl<N: Net> Reactor<N> {
         self.dialling.remove(&slot);
         self.first_frames.remove(&slot);
         self.write_errors.remove(&slot);
+        self.bad_frames.remove(&slot);
         self.uncount_address(slot);
         self.counters.connections_now -= 1;
         connection.socket

@@ -91,6 +91,8 @@ impl Flags {
     pub(crate) const CONTROL_FULL: u16 = 1 << 12;
     /// We dialled it.
     pub(crate) const DIALLED: u16 = 1 << 13;
+    /// Bytes that are no frame came behind messages of one batch: once the replies have left, it ends.
+    pub(crate) const FRAME_BAD: u16 = 1 << 14;
 
     #[inline]
     pub(crate) const fn new(bits: u16) -> Self {
@@ -109,7 +111,8 @@ impl Flags {
             | Flags::READ_ENDED
             | Flags::FIRST_FRAME_DUE
             | Flags::WRITE_FAILED
-            | Flags::CONTROL_FULL;
+            | Flags::CONTROL_FULL
+            | Flags::FRAME_BAD;
         self.0 & (UNUSUAL | Self::WRITABLE) == Self::WRITABLE
     }
 

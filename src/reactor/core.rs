@@ -19,6 +19,7 @@ use super::obituary::Obituary;
 use super::options::{CONNECTIONS_MAX, Config, OptionsTable};
 use super::sends::Sends;
 use super::statistics::{Statistics, Step};
+use crate::frame::FrameError;
 use crate::liveness::{Monitor, MonitorConfig, Policy, PolicyError, PolicyId, Verdict};
 use crate::time::Millis;
 
@@ -50,6 +51,8 @@ pub struct Reactor<N: Net> {
     pub(crate) dialling: HashMap<u32, Millis>,
     /// Errors of failed writes and the bytes that were lost with them, until the read side has told the rest.
     pub(crate) write_errors: HashMap<u32, (i32, usize)>,
+    /// What was wrong with the bytes of connections that end for it.
+    pub(crate) bad_frames: HashMap<u32, FrameError>,
     /// Since when the first frame of a connection is awaited, in attended time.
     pub(crate) first_frames: HashMap<u32, Millis>,
     /// Listener and address of connections that count against a limit per address.
@@ -126,6 +129,7 @@ impl<N: Net> Reactor<N> {
             closing: HashMap::new(),
             dialling: HashMap::new(),
             write_errors: HashMap::new(),
+            bad_frames: HashMap::new(),
             first_frames: HashMap::new(),
             counted_addresses: HashMap::new(),
             drain: None,

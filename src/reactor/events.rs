@@ -103,6 +103,12 @@ impl Events {
         self.lent = 0;
     }
 
+    /// Whether the batch has a message (or a beat that is shown) of this connection.
+    pub(crate) fn has_message_of(&self, id: ConnectionId) -> bool {
+        let is_message = |kind| matches!(kind, RecordKind::Message | RecordKind::Beat(_));
+        self.records.iter().any(|record| record.id == id && is_message(record.kind))
+    }
+
     #[inline]
     pub(crate) fn is_full(&self) -> bool {
         self.records.len() >= self.capacity

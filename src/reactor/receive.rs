@@ -52,9 +52,13 @@ impl<N: Net> Reactor<N> {
     fn receive_within(&mut self, slot: u32, events: &mut Events, mut budget: Budget) {
         loop {
             let connection = &self.connections[slot as usize];
-            if connection.flags.any(Flags::PAUSED | Flags::CONTROL_FULL | Flags::DIALLING | Flags::CLOSING) {
+            const RESTS: u16 =
+                Flags::PAUSED | Flags::CONTROL_FULL | Flags::DIALLING | Flags::CLOSING | Flags::FRAME_BAD;
+            if connection.flags.any(RESTS) {
                 if connection.flags.any(Flags::CLOSING) {
                     self.discard(slot);
+                } else if connection.flags.any(Flags::FRAME_BAD) {
+                    self.end_frame_bad(slot);
                 }
                 // Else it is still marked readable; resuming lists it again.
                 return;

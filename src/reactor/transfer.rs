@@ -35,7 +35,7 @@ pub enum ReleaseError {
     Stale,
     /// Events of this connection are not delivered yet: poll first.
     Busy,
-    /// It is being dialled or closed.
+    /// It is being dialled or closed, or its end is certain.
     NotOpen,
 }
 
@@ -141,7 +141,7 @@ impl<N: Net> Reactor<N> {
     /// Gives a connection back. No Closed is told; the id is stale from here on.
     pub fn release(&mut self, id: ConnectionId) -> Result<Released<N::Socket>, ReleaseError> {
         let Some(connection) = self.live(id) else { return Err(ReleaseError::Stale) };
-        if connection.flags.any(Flags::DIALLING | Flags::CLOSING | Flags::WRITE_FAILED) {
+        if connection.flags.any(Flags::DIALLING | Flags::CLOSING | Flags::WRITE_FAILED | Flags::FRAME_BAD) {
             return Err(ReleaseError::NotOpen);
         }
         if self.pending.iter().any(|(record, _)| record.id == id) {
