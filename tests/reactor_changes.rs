@@ -4,9 +4,9 @@
 mod support;
 
 use heartline::liveness::{Policy, Role};
-use heartline::reactor::{Address, ConnectionId, Options, SocketOptions};
+use heartline::reactor::{Address, Config, ConnectionId, Events, Limits, Options, Reason, SocketOptions};
 use support::kernel::Rig;
-use support::{length, policy};
+use support::{What, framed, length, policy};
 
 fn socket_options(rig: &Rig, socket: usize) -> SocketOptions {
     rig.kernel.world(|world| world.sockets[socket].options.clone().expect("it was configured"))
@@ -87,4 +87,136 @@ fn options_changed_after_a_policy_was_start_from_what_the_socket_has() {
         assert!(rig.reactor.set_options(id, &telling().policy(policy)).unwrap());
         is_as_if_opened_now(&mut rig, (socket, id));
     }
+}
+
+/// Options without a limit but those that a test sets.
+fn limited(set: impl FnOnce(&mut Limits)) -> Options {
+    let mut options = length();
+    options.limits = Limits { first_frame_ms: 0, frame_ms: 0, output_ms: 0, connect_ms: 0, close_ms: 0 };
+    set(&mut options.limits);
+    options
+}
+
+/// It lives for `ms` and ends within the next tick, for that reason.
+fn ends_after(rig: &mut Rig, id: ConnectionId, ms: u64, reason: Reason) {
+    rig.run(ms - 1);
+    assert!(rig.is_live(id), "too early: {:?}", rig.of(id));
+    rig.run(10);
+    let told = rig.of(id);
+    let Some(What::Closed { reason: told, .. }) = told.last() else { panic!("not ended: {told:?}") };
+    assert_eq!(*told, reason);
+}
+
+#[test]
+fn a_first_frame_that_is_demanded_later_is_awaited_from_then() {
+    let mut rig = Rig::default();
+    rig.listen(limited(|_| {}));
+    let peers = rig.peers(2);
+    rig.kernel.world(|world| world.bytes(peers[1].0, &framed(b"first")));
+    rig.run(5000);
+    for (_, id) in &peers {
+        assert!(rig.reactor.set_options(*id, &limited(|limits| limits.first_frame_ms = 300)).unwrap());
+    }
+    ends_after(&mut rig, peers[0].1, 300, Reason::FirstFrameLate);
+    rig.run(1000);
+    assert!(rig.is_live(peers[1].1), "its first frame has come");
+}
+
+#[test]
+fn a_frame_that_has_begun_is_limited_from_its_beginning() {
+    let mut rig = Rig::default();
+    rig.listen(limited(|_| {}));
+    let (socket, id) = rig.peer();
+    rig.kernel.world(|world| world.bytes(socket, &framed(b"half")[..6]));
+    rig.run(200);
+    assert!(rig.reactor.set_options(id, &limited(|limits| limits.frame_ms = 500)).unwrap());
+    ends_after(&mut rig, id, 300, Reason::FrameStalled);
+}
+
+#[test]
+fn a_frame_that_has_begun_is_limited_although_a_full_batch_delays_its_cutting() {
+    let mut rig = Rig::new(Config::default(), Events::with_capacity(1, 64 << 10));
+    rig.listen(limited(|_| {}));
+    let peers = rig.peers(2);
+    let (socket, id) = peers[0];
+    rig.kernel.world(|world| world.bytes(socket, &framed(b"half")[..6]));
+    rig.run(10);
+    assert!(rig.reactor.set_options(id, &limited(|limits| limits.frame_ms = 500)).unwrap());
+    // For a while another peer's messages fill each batch before this one's turn comes.
+    for _ in 0..20 {
+        rig.kernel.world(|world| world.bytes(peers[1].0, &framed(b"flood")));
+        rig.kernel.pass(1);
+        rig.poll(0);
+    }
+    ends_after(&mut rig, id, 470, Reason::FrameStalled);
+}
+
+#[test]
+fn output_that_waits_is_limited_from_its_last_progress() {
+    let mut rig = Rig::default();
+    rig.listen(limited(|_| {}));
+    let (socket, id) = rig.peer();
+    rig.kernel.world(|world| world.room(socket, 0));
+    rig.reactor.send(id, b"waits").unwrap();
+    rig.run(200);
+    assert!(rig.reactor.set_options(id, &limited(|limits| limits.output_ms = 500)).unwrap());
+    ends_after(&mut rig, id, 300, Reason::OutputStalled);
+}
+
+fn half_open(half_open: bool) -> Options {
+    let mut options = length();
+    options.half_open = half_open;
+    options
+}
+
+#[test]
+fn a_goodbye_that_was_told_closes_when_half_open_is_taken_back() {
+    let mut rig = Rig::default();
+    let options = half_open(true);
+    rig.listen(options);
+    let peers = rig.peers(2);
+    rig.kernel.world(|world| {
+        world.fin(peers[0].0);
+        world.fin(peers[1].0);
+        world.room(peers[1].0, 3);
+    });
+    rig.run(100);
+    for (socket, id) in &peers {
+        assert_eq!(rig.of(*id).last(), Some(&&What::ReadClosed), "{socket}");
+        rig.reactor.send(*id, b"reply").unwrap();
+        assert!(rig.reactor.set_options(*id, &half_open(false)).unwrap());
+    }
+    rig.run(10);
+    assert!(!rig.is_live(peers[0].1) && rig.is_live(peers[1].1), "the second has bytes to flush");
+    let room = peers[1].0;
+    rig.kernel.world(|world| world.room(room, usize::MAX));
+    rig.run(10);
+    for (socket, id) in &peers {
+        assert_eq!(rig.output(*socket), framed(b"reply"), "R13");
+        let told = rig.of(*id);
+        assert!(matches!(told.last(), Some(What::Closed { reason: Reason::PeerClosed, .. })), "{told:?}");
+    }
+}
+
+#[test]
+fn a_goodbye_that_was_read_is_told_when_half_open_is_set_in_time() {
+    let mut rig = Rig::default();
+    rig.listen(half_open(false));
+    let (socket, id) = rig.peer();
+    rig.kernel.world(|world| {
+        world.bytes(socket, &framed(b"last"));
+        world.fin(socket);
+    });
+    rig.poll(0);
+    assert_eq!(rig.messages(id), [b"last"]);
+    // The FIN was read with it; the end would come with the next poll.
+    assert!(rig.reactor.set_options(id, &half_open(true)).unwrap());
+    rig.run(100);
+    assert_eq!(rig.of(id).iter().filter(|what| ***what == What::ReadClosed).count(), 1, "{:?}", rig.of(id));
+    // It is judged no more, and can be sent to.
+    rig.run(100_000);
+    rig.reactor.send(id, b"reply").unwrap();
+    rig.run(10);
+    assert_eq!(rig.output(socket), framed(b"reply"));
+    assert!(rig.is_live(id));
 }

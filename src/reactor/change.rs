@@ -77,14 +77,17 @@ impl<N: Net> Reactor<N> {
     }
 
     /// Changes the options of one connection from now on: marks, limits, policy, framing (of all that is not delivered
-    /// yet: an unfinished frame is cut anew).
+    /// yet: an unfinished frame is cut anew). A limit holds from where it would have held from the beginning, but a first
+    /// frame that was not limited before is awaited from now. If the peer's FIN was read already, `half_open` set tells
+    /// `ReadClosed`, and cleared flushes and closes.
     /// False if the id is stale. Options of the socket are applied where they can be.
     pub fn set_options(&mut self, id: ConnectionId, options: &Options) -> io::Result<bool> {
         let Some(connection) = self.live(id) else { return Ok(false) };
         let slot = id.slot();
-        let dialled = connection.flags.any(Flags::DIALLED);
+        let flags = connection.flags;
+        let was_half_open = self.options.get(connection.options).half_open;
         let before = self.socket_options_now(slot);
-        let number = self.intern(options, dialled)?;
+        let number = self.intern(options, flags.any(Flags::DIALLED))?;
         let connection = &mut self.connections[slot as usize];
         let old = std::mem::replace(&mut connection.options, number);
         self.options.release(old);
@@ -93,14 +96,37 @@ impl<N: Net> Reactor<N> {
             self.list(slot);
         }
         let now = self.read_clock();
-        let open = !self.connections[slot as usize].flags.any(Flags::DIALLING | Flags::CLOSING);
-        if let Some(policy) = self.options.get(number).policy.filter(|_| open) {
+        let is_open = !flags.any(Flags::DIALLING | Flags::CLOSING);
+        if let Some(policy) = self.options.get(number).policy.filter(|_| is_open) {
             self.monitor.set_policy(slot, policy, now);
         }
         let configured = self.configure_again(slot, &before);
+        if is_open && flags.any(Flags::FIRST_FRAME_DUE) && options.limits.first_frame_ms > 0 {
+            let now = self.attended(now);
+            self.first_frames.entry(slot).or_insert(now);
+        }
         self.look_at_limits(slot);
+        if is_open && flags.any(Flags::READ_ENDED) && options.half_open != was_half_open {
+            self.end_reading_again(slot, options.half_open);
+        }
         self.show_work();
         configured.map(|()| true)
+    }
+
+    /// R13 for a FIN that was read under the other choice.
+    fn end_reading_again(&mut self, slot: u32, half_open: bool) {
+        let flags = &mut self.connections[slot as usize].flags;
+        if half_open {
+            // It was not told. What it stands behind, which a new framing may yet cut, comes first.
+            flags.clear(Flags::READ_ENDED);
+            flags.set(Flags::READABLE);
+            return self.list(slot);
+        }
+        self.write_batch_of(slot);
+        // If that failed, the read side tells the end.
+        if !self.connections[slot as usize].flags.any(Flags::WRITE_FAILED) {
+            self.peer_closed(slot);
+        }
     }
 
     /// Nobody judges this connection for `ms` (a loading screen): its silence is counted from then on. False if the id

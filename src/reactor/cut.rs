@@ -123,6 +123,10 @@ impl<N: Net> Reactor<N> {
             return true;
         }
         let begun = (inbound.cut == 0).then_some(inbound.begun);
+        if begun.is_some() {
+            // While it stood in the backlog, nobody looked at its limit.
+            self.look_at_limits(slot);
+        }
         let tail = if inbound.cut == 0 { inbound.bytes } else { inbound.bytes.split_off(inbound.cut) };
         self.stopped(slot, events, stopped, tail, inbound.stream, begun)
     }
