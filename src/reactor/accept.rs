@@ -6,6 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use super::connection::{ConnectionId, Flags};
 use super::core::Reactor;
+use super::errno::{is_broken_listener, is_out_of_resources};
 use super::events::{Events, PauseCause, Reason, RecordKind};
 use super::net::{Address, Farewell, ListenSettings, Net};
 use super::options::{Keepalive, ListenOptions, Options, SocketOptions};
@@ -174,11 +175,11 @@ impl<N: Net> Reactor<N> {
                     self.listeners[index].ready = false;
                     return self.resume_accepting(index);
                 }
-                Err(error) if out_of_resources(&error) => {
+                Err(error) if is_out_of_resources(&error) => {
                     return self.pause_accepting(index, PauseCause::OutOfDescriptors);
                 }
-                // The listener itself is broken (EBADF, EINVAL, ENOTSOCK): no edge will come, and no spin.
-                Err(error) if matches!(error.raw_os_error(), Some(9 | 22 | 88)) => {
+                // No edge will come, and no spin.
+                Err(error) if is_broken_listener(&error) => {
                     self.counters.accept_errors += 1;
                     self.listeners[index].retry_at = Some(self.now + RETRY_MS);
                     return;
@@ -216,7 +217,7 @@ impl<N: Net> Reactor<N> {
             // It could not be set up: it was never Opened, so nobody is told of its end.
             self.counters.accept_errors += 1;
             self.abandon(id, Farewell::Abort);
-            if out_of_resources(&error) {
+            if is_out_of_resources(&error) {
                 self.pause_accepting(index, PauseCause::OutOfDescriptors);
             }
             return;
@@ -320,9 +321,4 @@ fn has_allowance<N: Net>(listening: &mut Listening<N>, now: Millis) -> bool {
         return false;
     }
     true
-}
-
-/// EMFILE, ENFILE, ENOBUFS, ENOMEM, ENOSPC (epoll watches): it passes when something is given back.
-fn out_of_resources(error: &io::Error) -> bool {
-    matches!(error.raw_os_error(), Some(24 | 23 | 105 | 12 | 28))
 }

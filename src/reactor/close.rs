@@ -5,6 +5,7 @@ use std::fmt;
 
 use super::connection::{ConnectionId, Flags, NO_BATCH};
 use super::core::Reactor;
+use super::errno::is_of_peer;
 use super::events::{Events, Reason, RecordKind};
 use super::judge::Autopsy;
 use super::net::{Farewell, Net};
@@ -270,11 +271,8 @@ impl<N: Net> Reactor<N> {
             Some(&(written, _)) => written,
             None => error,
         };
-        // ECONNRESET, EPIPE: the peer did it. All others are told as they are.
-        let (reason, by) = match error {
-            104 | 32 => (Reason::PeerReset, ClosedBy::Peer),
-            _ => (Reason::OsError, ClosedBy::System),
-        };
+        let (reason, by) =
+            if is_of_peer(error) { (Reason::PeerReset, ClosedBy::Peer) } else { (Reason::OsError, ClosedBy::System) };
         self.end(slot, reason, error, by);
     }
 

@@ -2,6 +2,7 @@
 
 use super::connection::{ConnectionId, Flags};
 use super::core::Reactor;
+use super::errno::ETIMEDOUT;
 use super::events::{Reason, RecordKind};
 use super::net::{Farewell, Look, Net};
 use super::obituary::ClosedBy;
@@ -138,7 +139,7 @@ impl<N: Net> Reactor<N> {
         };
         let began = self.dialling.get(&slot).copied();
         if over(began, limits.connect_ms) {
-            return self.connect_failed(slot, Reason::ConnectTimeout, 110);
+            return self.connect_failed(slot, Reason::ConnectTimeout, ETIMEDOUT);
         }
         if let Some(closing) = self.closing.get(&slot) {
             if closing.until <= now {

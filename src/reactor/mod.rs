@@ -10,7 +10,7 @@
 //! | file | idea |
 //! |---|---|
 //! | `core`, `turn` | what a reactor holds; one turn |
-//! | `net`, `linux` | what a kernel does; Linux |
+//! | `net`, `linux`, `errno` | what a kernel does; Linux; the errors that matter |
 //! | `connection`, `statistics`, `inbound`, `outbox` | what is kept of one connection |
 //! | `options`, `events`, `obituary`, `counters` | what goes in and comes out |
 //! | `receive`, `cut`, `send`, `sends`, `write` | the way of bytes |
@@ -31,6 +31,7 @@ mod core;
 mod counters;
 mod cut;
 mod dial;
+mod errno;
 mod events;
 mod inbound;
 mod judge;

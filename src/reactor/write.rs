@@ -4,6 +4,7 @@ use std::io;
 
 use super::connection::{Flags, NO_BATCH};
 use super::core::Reactor;
+use super::errno::is_passing;
 use super::events::RecordKind;
 use super::net::Net;
 use super::outbox::{CONTROL_BYTES_MAX, Outbox};
@@ -251,11 +252,4 @@ impl<N: Net> Reactor<N> {
         self.counters.outbox_bytes_now -= outbox.len() as u64;
         outbox.len()
     }
-}
-
-/// A signal, or no memory for buffers (ENOBUFS, ENOMEM): the socket is well, and its next edge may never come.
-fn is_passing(error: &io::Error) -> bool {
-    const NO_BUFFERS: i32 = 105;
-    matches!(error.kind(), io::ErrorKind::Interrupted | io::ErrorKind::OutOfMemory)
-        || error.raw_os_error() == Some(NO_BUFFERS)
 }
