@@ -5,7 +5,7 @@
 mod support;
 
 use heartline::liveness::Role;
-use heartline::reactor::{Options, Reason};
+use heartline::reactor::{Close, Options, Reason};
 use support::kernel::Rig;
 use support::{What, framed, length, policy};
 
@@ -192,4 +192,47 @@ fn bad_bytes_alone_end_it_in_the_same_poll() {
     rig.kernel.world(|world| world.bytes(socket, &TOO_LARGE));
     rig.poll(0);
     assert_eq!(end_of(&rig, id), Some((Reason::OverLimit, 0, 0)));
+}
+
+#[test]
+fn a_write_that_fails_on_a_closing_connection_ends_it_at_once() {
+    let mut rig = Rig::default();
+    rig.listen(length());
+    let peers = rig.peers(2);
+    // One fails while its rest is flushed, the other in the very write of the close.
+    rig.kernel.world(|world| world.room(peers[0].0, 0));
+    rig.reactor.send(peers[0].1, b"never sent").unwrap();
+    rig.poll(0);
+    rig.reactor.close(peers[0].1, Close::Flush, Some(300)).unwrap();
+    rig.run(100);
+    assert!(rig.is_live(peers[0].1), "it waits for room");
+    rig.kernel.world(|world| {
+        for (socket, _) in &peers {
+            world.sockets[*socket].send_errors.extend([104, 32]);
+        }
+        world.room(peers[0].0, usize::MAX);
+    });
+    rig.run(2);
+    assert_eq!(end_of(&rig, peers[0].1), Some((Reason::Application(300), 0, 14)), "long before close_ms");
+    rig.reactor.send(peers[1].1, b"never sent").unwrap();
+    rig.reactor.close(peers[1].1, Close::Flush, Some(301)).unwrap();
+    rig.run(2);
+    assert_eq!(end_of(&rig, peers[1].1), Some((Reason::Application(301), 0, 14)));
+}
+
+#[test]
+fn the_first_error_of_an_answer_is_the_one_that_is_told() {
+    let mut rig = Rig::default();
+    rig.listen(length());
+    let (socket, id) = rig.peer();
+    // A first frame, so that the beat takes the short way.
+    rig.kernel.world(|world| world.bytes(socket, &framed(b"first")));
+    rig.run(10);
+    rig.kernel.world(|world| {
+        // As TCP tells it: the reset once, then a broken pipe.
+        world.sockets[socket].send_errors.extend([104, 32]);
+        world.bytes(socket, &framed(b""));
+    });
+    rig.run(10);
+    assert_eq!(end_of(&rig, id), Some((Reason::PeerReset, 104, 4)), "with the answer that was owed");
 }

@@ -300,6 +300,10 @@ impl<N: Net> Reactor<N> {
     /// A closing connection's bytes go nowhere; only the peer's end counts.
     #[inline(never)]
     fn discard(&mut self, slot: u32) {
+        if self.connections[slot as usize].flags.any(Flags::WRITE_FAILED) {
+            // Neither what is queued nor our FIN can leave: there is nothing to wait for.
+            return self.end_closing(slot);
+        }
         let mut scratch = [0; 4096];
         for _ in 0..FRAMES_PER_TURN {
             let connection = &mut self.connections[slot as usize];
