@@ -22,6 +22,12 @@ pub(crate) fn is_passing(error: &io::Error) -> bool {
     by_kind || error.raw_os_error() == Some(ENOBUFS)
 }
 
+/// It ends the connection: the socket is neither full nor merely out of luck.
+#[cold]
+pub(crate) fn is_hard(error: &io::Error) -> bool {
+    error.kind() != io::ErrorKind::WouldBlock && !is_passing(error)
+}
+
 /// No descriptors, buffers, memory or epoll watches: it passes when something is given back.
 pub(crate) fn is_out_of_resources(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(EMFILE | ENFILE | ENOBUFS | ENOMEM | ENOSPC))

@@ -3,6 +3,7 @@
 use super::connection::{ConnectionId, Flags, NO_BATCH};
 use super::core::Reactor;
 use super::cut::beat_of;
+use super::errno::is_hard;
 use super::events::{ARENA_BYTES_MIN, Events, READ_BYTES_MIN, Reason, Record, RecordKind};
 use super::inbound::{Inbound, REJOIN_BYTES_MAX};
 use super::net::Net;
@@ -148,13 +149,18 @@ impl<N: Net> Reactor<N> {
                 // Nothing waits before it and it is there already: it leaves at once.
                 self.counters.answers_out += 1;
                 let mut sent = 0;
-                // What keeps it from leaving is found again by the flush.
-                if let Ok(taken) = self.net.send(&connection.socket, &free[..count]) {
-                    sent = taken;
-                    self.counters.bytes_out += sent as u64;
-                    if let Some(statistics) = statistics {
-                        statistics.sent(sent, self.step);
+                match self.net.send(&connection.socket, &free[..count]) {
+                    Ok(taken) => {
+                        sent = taken;
+                        self.counters.bytes_out += sent as u64;
+                        if let Some(statistics) = statistics {
+                            statistics.sent(sent, self.step);
+                        }
                     }
+                    // A later write may say less of what went wrong: it counts as the first.
+                    Err(error) if is_hard(&error) => return self.write_failed(slot, &error, count),
+                    // What keeps it from leaving is found again by the flush.
+                    Err(_) => {}
                 }
                 if sent < count {
                     let rest = self.sends.append(&[], &free[sent..count]);

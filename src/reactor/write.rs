@@ -238,7 +238,8 @@ impl<N: Net> Reactor<N> {
     }
 
     /// The peer is gone for writing; what it sent before may still wait to be read, and the read side tells the end.
-    fn write_failed(&mut self, slot: u32, error: &io::Error, batch_bytes: usize) {
+    #[cold]
+    pub(crate) fn write_failed(&mut self, slot: u32, error: &io::Error, batch_bytes: usize) {
         let lost = self.forget_outbox(slot) + batch_bytes;
         self.write_errors.insert(slot, (error.raw_os_error().unwrap_or(0), lost));
         let connection = &mut self.connections[slot as usize];
