@@ -71,7 +71,7 @@ pub use self::options::{
     AUTOPSIES_MAX, CONNECTIONS_MAX, Config, Keepalive, Limits, ListenOptions, Marks, Options, SocketOptions, WhenFull,
 };
 pub use self::send::{Broadcast, SendError};
-pub use self::transfer::{AdoptError, ConnectionState, ReleaseError, Released};
+pub use self::transfer::{AdoptError, AdoptRefusal, ConnectionState, ReleaseError, Released};
 
 /// The reactor over this machine's kernel. It may move between threads; one uses it at a time (R10).
 pub type Reactor = core::Reactor<Linux>;

@@ -51,13 +51,84 @@ impl fmt::Display for ReleaseError {
 
 impl std::error::Error for ReleaseError {}
 
-/// Why a descriptor is not taken over; it comes back with the error.
+/// A descriptor that is not taken over; it comes back with the reason.
 #[derive(Debug)]
 pub struct AdoptError<S> {
-    /// What failed.
-    pub error: io::Error,
+    /// Why.
+    pub error: AdoptRefusal,
     /// The descriptor, as it was given.
     pub socket: S,
+    /// The bytes that were read from it, as they were given.
+    pub unread: Vec<u8>,
+}
+
+/// Why a descriptor is not taken over.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum AdoptRefusal {
+    /// `connections_max`, options that cannot be used, or an error of the operating system.
+    Io(io::Error),
+    /// The bytes that were read would bring all unfinished frames together over `Config::partial_bytes_max` (F2).
+    Unread {
+        /// Bytes given.
+        unread_bytes: usize,
+        /// What unfinished frames hold now.
+        partial_bytes_now: usize,
+        /// The cap.
+        partial_bytes_max: usize,
+    },
+    /// The bytes still to be sent would bring all outboxes together over `Config::outbox_bytes_max` (R5).
+    Unsent {
+        /// Bytes given.
+        unsent_bytes: usize,
+        /// What outboxes hold now.
+        outbox_bytes_now: usize,
+        /// The cap.
+        outbox_bytes_max: usize,
+    },
+}
+
+impl fmt::Display for AdoptRefusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Io(error) => error.fmt(f),
+            Self::Unread { unread_bytes, partial_bytes_now, partial_bytes_max } => write!(
+                f,
+                "{unread_bytes} unread bytes do not fit: unfinished frames hold {partial_bytes_now} of \
+                 partial_bytes_max, {partial_bytes_max}"
+            ),
+            Self::Unsent { unsent_bytes, outbox_bytes_now, outbox_bytes_max } => write!(
+                f,
+                "{unsent_bytes} unsent bytes do not fit: outboxes hold {outbox_bytes_now} of outbox_bytes_max, \
+                 {outbox_bytes_max}"
+            ),
+        }
+    }
+}
+
+impl std::error::Error for AdoptRefusal {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            // Its text is shown as this one's own.
+            Self::Io(error) => error.source(),
+            Self::Unread { .. } | Self::Unsent { .. } => None,
+        }
+    }
+}
+
+impl From<io::Error> for AdoptRefusal {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+impl From<AdoptRefusal> for io::Error {
+    fn from(refusal: AdoptRefusal) -> Self {
+        match refusal {
+            AdoptRefusal::Io(error) => error,
+            other => Self::new(io::ErrorKind::QuotaExceeded, other),
+        }
+    }
 }
 
 /// What can be asked of a connection that lives.
@@ -92,18 +163,22 @@ pub struct ConnectionState {
 impl<N: Net> Reactor<N> {
     /// Takes over a connected stream, with bytes that were already read from it and bytes that are still to be sent
     /// on it as they are. Opened comes with the next poll. The descriptor is taken only on success.
+    ///
+    /// # Errors
+    /// What the kernel says of the descriptor, `connections_max`, or bytes that do not fit under the reactor's caps.
     pub fn adopt(
         &mut self,
         socket: N::Socket,
         options: &Options,
         user: u64,
-        unread: Vec<u8>,
+        mut unread: Vec<u8>,
         unsent: &[u8],
     ) -> Result<ConnectionId, AdoptError<N::Socket>> {
-        let prepared = self.check_room().and_then(|()| self.net.prepare(&socket));
-        let number = match prepared.and_then(|()| self.intern(options, false)) {
+        // Memory counts, not only what is used of it.
+        unread.shrink_to_fit();
+        let number = match self.check_adoption(&socket, options, unread.capacity(), unsent.len()) {
             Ok(number) => number,
-            Err(error) => return Err(AdoptError { error, socket }),
+            Err(error) => return Err(AdoptError { error, socket, unread }),
         };
         self.read_clock();
         let flags = Flags::WRITABLE | Flags::READABLE | Flags::FIRST_FRAME_DUE;
@@ -111,7 +186,7 @@ impl<N: Net> Reactor<N> {
         let slot = id.slot();
         if let Err(error) = self.start(id) {
             let socket = self.forget(slot);
-            return Err(AdoptError { error, socket });
+            return Err(AdoptError { error: error.into(), socket, unread });
         }
         self.counters.adopted += 1;
         let now = self.attended(self.now);
@@ -136,6 +211,28 @@ impl<N: Net> Reactor<N> {
         }
         self.show_work();
         Ok(id)
+    }
+
+    /// Makes a descriptor fit for the reactor, if there is room for all that comes with it; the number of its options.
+    fn check_adoption(
+        &mut self,
+        socket: &N::Socket,
+        options: &Options,
+        unread_bytes: usize,
+        unsent_bytes: usize,
+    ) -> Result<u16, AdoptRefusal> {
+        self.check_room()?;
+        let (partial_bytes_now, partial_bytes_max) =
+            (self.counters.partial_bytes_now as usize, self.config.partial_bytes_max);
+        if unread_bytes > partial_bytes_max.saturating_sub(partial_bytes_now) {
+            return Err(AdoptRefusal::Unread { unread_bytes, partial_bytes_now, partial_bytes_max });
+        }
+        let (outbox_bytes_now, outbox_bytes_max) = (self.outbox_bytes(), self.config.outbox_bytes_max);
+        if unsent_bytes > outbox_bytes_max.saturating_sub(outbox_bytes_now) {
+            return Err(AdoptRefusal::Unsent { unsent_bytes, outbox_bytes_now, outbox_bytes_max });
+        }
+        self.net.prepare(socket)?;
+        Ok(self.intern(options, false)?)
     }
 
     /// Gives a connection back. No Closed is told; the id is stale from here on.

@@ -12,7 +12,7 @@ use std::time::Duration;
 use heartline::reactor::core::Reactor;
 use heartline::reactor::net::{Farewell, ListenSettings, Look, Net, Readiness};
 use heartline::reactor::{
-    Address, Config, ConnectionId, Events, ListenOptions, ListenerId, Options, SocketOptions, TcpInfo,
+    Address, AdoptError, Config, ConnectionId, Events, ListenOptions, ListenerId, Options, SocketOptions, TcpInfo,
 };
 use heartline::time::Clock;
 
@@ -164,7 +164,14 @@ impl World {
 #[derive(Clone)]
 pub struct Kernel(Rc<RefCell<World>>);
 
+impl std::fmt::Debug for Kernel {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Kernel")
+    }
+}
+
 /// A descriptor.
+#[derive(Debug)]
 pub struct Descriptor {
     pub number: usize,
     kernel: Kernel,
@@ -467,6 +474,21 @@ impl Rig {
             }
         }
         panic!("nobody was accepted");
+    }
+
+    /// A connection that somebody else opened, taken over.
+    pub fn adopt(
+        &mut self,
+        options: &Options,
+        unread: Vec<u8>,
+        unsent: &[u8],
+    ) -> Result<ConnectionId, AdoptError<Descriptor>> {
+        let number = self.kernel.world(|world| {
+            world.sockets.push(Sock { room: usize::MAX, ..Sock::default() });
+            world.sockets.len() - 1
+        });
+        let socket = Descriptor { number, kernel: self.kernel.clone() };
+        self.reactor.adopt(socket, options, 0, unread, unsent)
     }
 
     pub fn peers(&mut self, count: usize) -> Vec<(usize, ConnectionId)> {
