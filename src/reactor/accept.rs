@@ -10,7 +10,7 @@ use super::errno::{is_broken_listener, is_out_of_resources};
 use super::events::{Events, PauseCause, Reason, RecordKind};
 use super::net::{Address, Farewell, ListenSettings, Net};
 use super::options::{Keepalive, ListenOptions, Options, SocketOptions};
-use super::turn::LISTENER_TOKEN;
+use super::turn::{CLOCK_EVERY, LISTENER_TOKEN};
 use crate::time::Millis;
 
 /// Connections taken from one listener in one turn.
@@ -152,7 +152,10 @@ impl<N: Net> Reactor<N> {
     }
 
     fn accept_some(&mut self, index: usize, events: &mut Events) {
-        for _ in 0..ACCEPTS_PER_TURN {
+        for count in 0..ACCEPTS_PER_TURN {
+            if count % CLOCK_EVERY == 0 {
+                self.refresh_heard_at();
+            }
             if self.pending.len() >= ACCEPTS_PER_TURN {
                 return;
             }

@@ -44,6 +44,8 @@ pub struct World {
     pub alarms: Vec<Option<u64>>,
     /// Time that one read takes.
     pub read_ns: u64,
+    /// Time that one accept takes.
+    pub accept_ns: u64,
 }
 
 /// One end of a connection, as the kernel has it.
@@ -203,6 +205,7 @@ impl Kernel {
             waits: Vec::new(),
             alarms: Vec::new(),
             read_ns: 0,
+            accept_ns: 0,
         })))
     }
 
@@ -331,6 +334,7 @@ impl Net for Kernel {
     fn accept(&mut self, _: &()) -> io::Result<(Descriptor, Option<SocketAddr>)> {
         let number = self.world(|world| {
             world.accepts += 1;
+            world.now_ns += world.accept_ns;
             if let Some(error) = world.accept_errors.pop_front() {
                 return Err(io::Error::from_raw_os_error(error));
             }
