@@ -7,9 +7,10 @@ use std::net::{IpAddr, SocketAddr};
 use super::connection::{ConnectionId, Flags};
 use super::core::Reactor;
 use super::errno::{is_broken_listener, is_out_of_resources};
-use super::events::{Events, PauseCause, Reason, RecordKind};
+use super::events::{Events, RecordKind};
 use super::net::{Address, Farewell, ListenSettings, Net};
 use super::options::{Keepalive, ListenOptions, Options, SocketOptions};
+use super::reason::{PauseCause, Reason};
 use super::turn::{CLOCK_EVERY, LISTENER_TOKEN};
 use crate::time::Millis;
 

@@ -8,9 +8,10 @@ use std::io;
 use slab::Slab;
 
 use super::accept::Listening;
-use super::close::{Closing, Drain, Ended};
+use super::close::{Closing, Ended};
 use super::connection::{Connection, ConnectionId, Flags, GENERATION_MAX};
 use super::counters::Counters;
+use super::drain::Drain;
 use super::events::{Events, Record, RecordKind};
 use super::judge::Autopsy;
 use super::mailbox::Mail;

@@ -4,9 +4,10 @@ use std::io;
 
 use super::connection::{ConnectionId, Flags};
 use super::core::Reactor;
-use super::events::{Events, Reason, RecordKind};
+use super::events::{Events, RecordKind};
 use super::net::{Address, Farewell, Net};
 use super::options::Options;
+use super::reason::Reason;
 
 impl<N: Net> Reactor<N> {
     /// Starts a connection. Its id ends in Opened … Closed, or in ConnectFailed alone, within `limits.connect_ms`.

@@ -3,9 +3,10 @@
 use super::connection::{ConnectionId, Flags};
 use super::core::Reactor;
 use super::errno::ETIMEDOUT;
-use super::events::{Reason, RecordKind};
+use super::events::RecordKind;
 use super::net::{Farewell, Look, Net};
 use super::obituary::ClosedBy;
+use super::reason::Reason;
 use super::turn::earlier;
 use crate::liveness::{Verdict, VerdictKind};
 use crate::time::Millis;

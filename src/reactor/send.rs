@@ -4,10 +4,11 @@ use std::fmt;
 
 use super::connection::{ConnectionId, Flags, NO_BATCH};
 use super::core::Reactor;
-use super::events::{Reason, Record, RecordKind};
+use super::events::{Record, RecordKind};
 use super::net::Net;
 use super::obituary::ClosedBy;
 use super::options::WhenFull;
+use super::reason::Reason;
 use super::sends::Lane;
 use crate::frame::EncodeError;
 
