@@ -118,7 +118,7 @@ fn echo(rig: &mut Rig, polls: usize) {
     for _ in 0..polls {
         let before = rig.history.len();
         rig.poll(0);
-        for (_, told) in rig.history[before..].to_vec() {
+        for (_, told) in &rig.history[before..] {
             if let Some(message) = told.message() {
                 let _ = rig.reactor.send(told.id, message);
             }
