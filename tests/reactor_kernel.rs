@@ -5,7 +5,7 @@
 mod support;
 
 use heartline::liveness::Role;
-use heartline::reactor::net::Farewell;
+use heartline::reactor::net::Parting;
 use heartline::reactor::{Close, Config, Events, Options, Reason};
 use support::kernel::{Rig, World};
 use support::{What, framed, length, options, policy};
@@ -409,7 +409,7 @@ fn a_byte_whose_edge_was_lost_saves_its_peer() {
     assert_eq!(rig.reactor.counters().last_looks_saved, 1);
     rig.run(1500);
     assert!(!rig.is_live(id));
-    assert_eq!(rig.kernel.world(|world| world.sockets[socket].closed), Some(Farewell::Abort), "R7");
+    assert_eq!(rig.kernel.world(|world| world.sockets[socket].closed), Some(Parting::Abort), "R7");
 }
 
 #[test]

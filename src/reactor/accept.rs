@@ -8,7 +8,7 @@ use super::connection::{ConnectionId, Flags};
 use super::core::Reactor;
 use super::errno::{is_broken_listener, is_out_of_resources};
 use super::events::{Events, RecordKind};
-use super::net::{Address, Farewell, ListenSettings, Net};
+use super::net::{Address, ListenSettings, Net, Parting};
 use super::options::{Keepalive, ListenOptions, Options, SocketOptions};
 use super::reason::{PauseCause, Reason};
 use super::turn::{CLOCK_EVERY, LISTENER_TOKEN};
@@ -205,7 +205,7 @@ impl<N: Net> Reactor<N> {
             let count = listening.addresses.entry(ip).or_insert(0);
             if *count >= listening.per_address_max {
                 self.counters.count_close(Reason::OverLimit);
-                return self.net.close(socket, Farewell::Abort);
+                return self.net.close(socket, Parting::Abort);
             }
             *count += 1;
         }
@@ -220,7 +220,7 @@ impl<N: Net> Reactor<N> {
         if let Err(error) = self.start(id) {
             // It could not be set up: it was never Opened, so nobody is told of its end.
             self.counters.accept_errors += 1;
-            self.abandon(id, Farewell::Abort);
+            self.abandon(id, Parting::Abort);
             if is_out_of_resources(&error) {
                 self.pause_accepting(index, PauseCause::OutOfDescriptors);
             }

@@ -122,7 +122,7 @@ impl<N: Net> Reactor<N> {
             flags.set(Flags::READABLE);
             return self.list(slot);
         }
-        self.write_batch_of(slot);
+        self.write_bundle_of(slot);
         // If that failed, the read side tells the end.
         if !self.connections[slot as usize].flags.any(Flags::WRITE_FAILED) {
             self.peer_closed(slot);

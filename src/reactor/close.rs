@@ -3,12 +3,12 @@
 
 use std::fmt;
 
-use super::connection::{ConnectionId, Flags, NO_BATCH};
+use super::connection::{ConnectionId, Flags, NO_BUNDLE};
 use super::core::Reactor;
 use super::errno::is_of_peer;
 use super::events::{Events, RecordKind};
 use super::judge::Autopsy;
-use super::net::{Farewell, Net};
+use super::net::{Net, Parting};
 use super::obituary::{ClosedBy, Obituary};
 use super::options::AUTOPSIES_MAX;
 use super::reason::Reason;
@@ -63,7 +63,7 @@ pub(crate) struct Closing {
 pub(crate) struct Ended<S> {
     socket: S,
     obituary: Obituary,
-    farewell: Farewell,
+    parting: Parting,
     /// It was never Opened: what is told is ConnectFailed.
     dialling: bool,
 }
@@ -84,7 +84,7 @@ impl<N: Net> Reactor<N> {
         match how {
             Close::Flush if !flags.any(Flags::DIALLING) => {
                 if !flags.any(Flags::CLOSING) {
-                    self.write_batch_of(slot);
+                    self.write_bundle_of(slot);
                     // R13: with `half_open` the application only sees off a peer that has ended already.
                     let (reason, by) = match code {
                         None if flags.any(Flags::READ_ENDED) => (Reason::PeerClosed, ClosedBy::Peer),
@@ -97,8 +97,8 @@ impl<N: Net> Reactor<N> {
                 // One reason: a close that is under way is only made quicker.
                 let begun = self.closing.get(&slot).map(|closing| (closing.reason, closing.by));
                 let (reason, by) = begun.unwrap_or((reason, ClosedBy::Application));
-                let farewell = if how == Close::Abort { Farewell::Abort } else { Farewell::Orderly };
-                self.end_by(slot, reason, 0, by, None, farewell);
+                let parting = if how == Close::Abort { Parting::Abort } else { Parting::Orderly };
+                self.end_by(slot, reason, 0, by, None, parting);
             }
         }
         self.show_work();
@@ -176,13 +176,13 @@ impl<N: Net> Reactor<N> {
 
     pub(crate) fn end_with(&mut self, slot: u32, reason: Reason, error: i32, by: ClosedBy, frame: Option<FrameError>) {
         // R7: a death, and whatever is broken, is aborted: no orphan stays in the kernel.
-        let farewell = match reason {
+        let parting = match reason {
             Reason::Silent | Reason::FrameStalled | Reason::OutputStalled | Reason::PeerReset | Reason::OsError => {
-                Farewell::Abort
+                Parting::Abort
             }
-            _ => Farewell::Orderly,
+            _ => Parting::Orderly,
         };
-        self.end_by(slot, reason, error, by, frame, farewell);
+        self.end_by(slot, reason, error, by, frame, parting);
     }
 
     /// The one place where a connection leaves its slot. The id is stale from here on; the rest follows in [`bury`](Self::bury).
@@ -193,7 +193,7 @@ impl<N: Net> Reactor<N> {
         os_error: i32,
         by: ClosedBy,
         frame_error: Option<FrameError>,
-        farewell: Farewell,
+        parting: Parting,
     ) {
         let connection = &self.connections[slot as usize];
         let dialling = connection.flags.any(Flags::DIALLING);
@@ -231,7 +231,7 @@ impl<N: Net> Reactor<N> {
             self.counters.deaths += 1;
         }
         self.counters.count_close(reason);
-        self.ended.push_back(Ended { socket, obituary, farewell, dialling });
+        self.ended.push_back(Ended { socket, obituary, parting, dialling });
     }
 
     /// Takes a connection out of everything that knows its slot.
@@ -239,8 +239,8 @@ impl<N: Net> Reactor<N> {
         self.forget_inbound(slot);
         self.forget_outbox(slot);
         let connection = self.connections.remove(slot as usize);
-        if connection.batch != NO_BATCH {
-            self.sends.forget(connection.batch);
+        if connection.bundle != NO_BUNDLE {
+            self.sends.forget(connection.bundle);
         }
         self.options.release(connection.options);
         self.monitor.remove(slot);
@@ -255,9 +255,9 @@ impl<N: Net> Reactor<N> {
     }
 
     /// A connection that could not be set up; nobody knows of it.
-    pub(crate) fn abandon(&mut self, id: ConnectionId, farewell: Farewell) {
+    pub(crate) fn abandon(&mut self, id: ConnectionId, parting: Parting) {
         let socket = self.forget(id.slot());
-        self.net.close(socket, farewell);
+        self.net.close(socket, parting);
     }
 
     /// Gives up the sockets of ended connections and tells their ends: as many as a turn may, and as the batch has room.
@@ -271,7 +271,7 @@ impl<N: Net> Reactor<N> {
             if events.is_full() {
                 break;
             }
-            let Some(Ended { socket, mut obituary, farewell, dialling }) = self.ended.pop_front() else { break };
+            let Some(Ended { socket, mut obituary, parting, dialling }) = self.ended.pop_front() else { break };
             if self.config.statistics && !dialling {
                 obituary.tcp = self.net.tcp_info(&socket);
             }
@@ -291,7 +291,7 @@ impl<N: Net> Reactor<N> {
                 let _ = self.net.shutdown_write(&socket);
                 self.autopsies.push_back(Autopsy { socket, ends: self.now + u64::from(self.config.autopsy_ms) });
             } else {
-                self.net.close(socket, farewell);
+                self.net.close(socket, parting);
             }
         }
         self.retry_accepting();

@@ -148,7 +148,7 @@ impl<N: Net> Reactor<N> {
             counters: &mut self.counters,
             statistics: self.statistics.get_mut(slot as usize),
             control: &mut self.control,
-            batch: &mut connection.batch,
+            bundle: &mut connection.bundle,
             flags: &mut connection.flags,
             now: self.heard_at,
         }
@@ -238,7 +238,7 @@ impl<N: Net> Reactor<N> {
             let range = self.sends.append(&[], &self.control);
             self.control.clear();
             let connection = &mut self.connections[slot as usize];
-            self.sends.add(slot, &mut connection.batch, Lane::Control, range);
+            self.sends.add(slot, &mut connection.bundle, Lane::Control, range);
         }
     }
 }
@@ -255,7 +255,7 @@ struct Intake<'a> {
     counters: &'a mut Counters,
     statistics: Option<&'a mut Statistics>,
     control: &'a mut Vec<u8>,
-    batch: &'a mut u32,
+    bundle: &'a mut u32,
     flags: &'a mut Flags,
     now: Millis,
 }
@@ -324,7 +324,7 @@ impl Intake<'_> {
             self.framing.answer(bytes, frame, out);
             Ok::<(), Infallible>(())
         });
-        self.sends.add(self.slot, self.batch, Lane::Control, range);
+        self.sends.add(self.slot, self.bundle, Lane::Control, range);
         self.counters.answers_out += 1;
     }
 }

@@ -5,7 +5,7 @@ use std::io;
 use super::connection::{ConnectionId, Flags};
 use super::core::Reactor;
 use super::events::{Events, RecordKind};
-use super::net::{Address, Farewell, Net};
+use super::net::{Address, Net, Parting};
 use super::options::Options;
 use super::reason::Reason;
 
@@ -34,7 +34,7 @@ impl<N: Net> Reactor<N> {
         let connection = &mut self.connections[slot as usize];
         connection.user = user;
         if let Err(error) = self.net.register(&connection.socket, id.get()) {
-            self.abandon(id, Farewell::Abort);
+            self.abandon(id, Parting::Abort);
             return Err(error);
         }
         self.read_clock();

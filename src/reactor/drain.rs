@@ -5,7 +5,7 @@ use super::accept::ListenerId;
 use super::close::{BURIALS_PER_TURN, CloseError};
 use super::connection::{ConnectionId, Flags};
 use super::core::Reactor;
-use super::net::{Farewell, Net};
+use super::net::{Net, Parting};
 use super::obituary::ClosedBy;
 use super::reason::Reason;
 use crate::time::Millis;
@@ -110,14 +110,14 @@ impl<N: Net> Reactor<N> {
                 if self.live(id).is_none() {
                     continue;
                 }
-                self.write_batch_of(id.slot());
+                self.write_bundle_of(id.slot());
             }
             self.begin_closing(id.slot(), reason, ClosedBy::Heartline);
         }
         if over {
             let slots: Vec<u32> = self.connections.iter().map(|(slot, _)| slot as u32).take(BURIALS_PER_TURN).collect();
             for slot in slots {
-                self.end_by(slot, reason, 0, ClosedBy::Heartline, None, Farewell::Abort);
+                self.end_by(slot, reason, 0, ClosedBy::Heartline, None, Parting::Abort);
             }
         }
     }

@@ -4,7 +4,7 @@ use super::connection::{ConnectionId, Flags};
 use super::core::Reactor;
 use super::errno::ETIMEDOUT;
 use super::events::RecordKind;
-use super::net::{Farewell, Look, Net};
+use super::net::{Look, Net, Parting};
 use super::obituary::ClosedBy;
 use super::reason::Reason;
 use super::turn::earlier;
@@ -219,7 +219,7 @@ impl<N: Net> Reactor<N> {
             self.counters.autopsies += 1;
             self.counters.false_deaths += u64::from(bytes > 0);
             self.counters.false_death_bytes += bytes;
-            self.net.close(socket, Farewell::Abort);
+            self.net.close(socket, Parting::Abort);
             self.retry_accepting();
         }
     }

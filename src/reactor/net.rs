@@ -109,7 +109,7 @@ pub enum Look {
 
 /// How a descriptor is given up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Farewell {
+pub enum Parting {
     /// Deregister, shut down, close: the peer sees it even while a forked child holds the descriptor (R7).
     Orderly,
     /// The same with SO_LINGER 0: the kernel forgets unsent bytes at once and keeps no orphan (R7).
@@ -182,7 +182,7 @@ pub trait Net: Clock {
     /// Sends FIN; reading goes on.
     fn shutdown_write(&mut self, socket: &Self::Socket) -> io::Result<()>;
     /// Gives the socket up for good.
-    fn close(&mut self, socket: Self::Socket, farewell: Farewell);
+    fn close(&mut self, socket: Self::Socket, parting: Parting);
     /// What the kernel knows of the connection; `None` if it is not TCP.
     fn tcp_info(&mut self, socket: &Self::Socket) -> Option<TcpInfo>;
     /// The address of the other end, if it has one.

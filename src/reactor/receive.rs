@@ -1,6 +1,6 @@
 //! From readable to bytes: read into the arena, or straight into a long unfinished frame, and see the end.
 
-use super::connection::{ConnectionId, Flags, NO_BATCH};
+use super::connection::{ConnectionId, Flags, NO_BUNDLE};
 use super::core::Reactor;
 use super::cut::beat_of;
 use super::errno::is_hard;
@@ -140,7 +140,7 @@ impl<N: Net> Reactor<N> {
                     block: 0,
                 });
             }
-            Some((_, kind)) if entry.echoes_beats && connection.outbox.is_none() && connection.batch == NO_BATCH => {
+            Some((_, kind)) if entry.echoes_beats && connection.outbox.is_none() && connection.bundle == NO_BUNDLE => {
                 let (taken_for, owed) = self.monitor.take_beat(slot, beat_of(kind), self.heard_at);
                 if owed == Owed::Nothing {
                     return self.counters.count_beat(taken_for);
@@ -165,7 +165,7 @@ impl<N: Net> Reactor<N> {
                 }
                 if sent < count {
                     let rest = self.sends.append(&[], &free[sent..count]);
-                    self.sends.add(slot, &mut connection.batch, Lane::Control, rest);
+                    self.sends.add(slot, &mut connection.bundle, Lane::Control, rest);
                 }
             }
             _ => self.receive_more(slot, events, count),

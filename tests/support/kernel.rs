@@ -10,7 +10,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use heartline::reactor::core::Reactor;
-use heartline::reactor::net::{Farewell, ListenSettings, Look, Net, Readiness};
+use heartline::reactor::net::{ListenSettings, Look, Net, Parting, Readiness};
 use heartline::reactor::{
     Address, AdoptError, Config, ConnectionId, Events, ListenOptions, ListenerId, Options, SocketOptions, TcpInfo,
 };
@@ -70,7 +70,7 @@ pub struct Sock {
     pub fin_sent: bool,
     /// What it was set to.
     pub options: Option<SocketOptions>,
-    pub closed: Option<Farewell>,
+    pub closed: Option<Parting>,
     pub looks: usize,
     pub reads: usize,
     /// Frames' worth of slices in each call.
@@ -183,7 +183,7 @@ impl Drop for Descriptor {
     fn drop(&mut self) {
         let mut world = self.kernel.0.borrow_mut();
         let sock = &mut world.sockets[self.number];
-        sock.closed.get_or_insert(Farewell::Orderly);
+        sock.closed.get_or_insert(Parting::Orderly);
         sock.token = None;
     }
 }
@@ -414,9 +414,9 @@ impl Net for Kernel {
         self.world(|world| world.sockets[socket.number].fin_sent = true);
         Ok(())
     }
-    fn close(&mut self, socket: Descriptor, farewell: Farewell) {
+    fn close(&mut self, socket: Descriptor, parting: Parting) {
         let _ = self.deregister(&socket);
-        self.world(|world| world.sockets[socket.number].closed = Some(farewell));
+        self.world(|world| world.sockets[socket.number].closed = Some(parting));
     }
     fn tcp_info(&mut self, _: &Descriptor) -> Option<TcpInfo> {
         None

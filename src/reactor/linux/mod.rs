@@ -21,7 +21,7 @@ use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFl
 
 use self::address::{socket_address, tcp_address, unix_path};
 use self::listener::{Listener, open_listener};
-use crate::reactor::net::{Address, Farewell, ListenSettings, Look, Net, Readiness};
+use crate::reactor::net::{Address, ListenSettings, Look, Net, Parting, Readiness};
 use crate::reactor::obituary::TcpInfo;
 use crate::reactor::options::SocketOptions;
 use crate::time::{Clock, SystemClock};
@@ -232,10 +232,10 @@ impl Net for Linux {
         Ok(socket::shutdown(socket.as_raw_fd(), Shutdown::Write)?)
     }
 
-    fn close(&mut self, socket: OwnedFd, farewell: Farewell) {
+    fn close(&mut self, socket: OwnedFd, parting: Parting) {
         let fd = socket.as_raw_fd();
         let _ = self.deregister(&socket);
-        if farewell == Farewell::Abort {
+        if parting == Parting::Abort {
             // SO_LINGER 0 takes effect at close; a child that holds the descriptor delays that, so disconnect too.
             let linger = libc::linger { l_onoff: 1, l_linger: 0 };
             let _ = socket::setsockopt(&socket, sockopt::Linger, &linger);
