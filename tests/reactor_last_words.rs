@@ -4,6 +4,7 @@
 
 mod support;
 
+use heartline::frame::FrameError;
 use heartline::liveness::Role;
 use heartline::reactor::{Close, Options, Reason};
 use support::kernel::Rig;
@@ -142,7 +143,10 @@ fn replies_to_good_frames_before_bad_bytes_of_the_same_read_still_leave() {
     let reads = rig.kernel.world(|world| world.sockets[socket].reads);
     echo(&mut rig, 1);
     rig.kernel.world(|world| world.bytes(socket, &framed(b"four")));
-    echo(&mut rig, 3);
+    echo(&mut rig, 1);
+    let wrong = rig.reactor.obituary(id).expect("it ends with the next turn").frame_error;
+    assert!(matches!(wrong, Some(FrameError::TooLarge { length: 0xffff_ffff, .. })), "{wrong:?}");
+    echo(&mut rig, 2);
     assert_eq!(rig.messages(id), [b"one", b"two"]);
     assert_eq!(rig.output(socket), [framed(b"one"), framed(b"two")].concat());
     assert_eq!(end_of(&rig, id), Some((Reason::OverLimit, 0, 0)));
