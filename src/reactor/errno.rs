@@ -23,7 +23,6 @@ pub(crate) fn is_passing(error: &io::Error) -> bool {
 }
 
 /// It ends the connection: the socket is neither full nor merely out of luck.
-#[cold]
 pub(crate) fn is_hard(error: &io::Error) -> bool {
     error.kind() != io::ErrorKind::WouldBlock && !is_passing(error)
 }

@@ -149,19 +149,13 @@ impl<N: Net> Reactor<N> {
                 self.counters.asks_in += 1;
                 // Nothing waits before it and it is there already: it leaves at once.
                 self.counters.answers_out += 1;
-                let mut sent = 0;
-                match self.net.send(&connection.socket, &free[..count]) {
-                    Ok(taken) => {
-                        sent = taken;
-                        self.counters.bytes_out += sent as u64;
-                        if let Some(statistics) = statistics {
-                            statistics.sent(sent, self.step);
-                        }
-                    }
-                    // A later write may say less of what went wrong: it counts as the first.
-                    Err(error) if is_hard(&error) => return self.write_failed(slot, &error, count),
-                    // What keeps it from leaving is found again by the flush.
-                    Err(_) => {}
+                let sent = match self.net.send(&connection.socket, &free[..count]) {
+                    Ok(sent) => sent,
+                    Err(error) => return self.answer_refused(slot, error, &free[..count]),
+                };
+                self.counters.bytes_out += sent as u64;
+                if let Some(statistics) = statistics {
+                    statistics.sent(sent, self.step);
                 }
                 if sent < count {
                     let rest = self.sends.append(&[], &free[sent..count]);
@@ -170,6 +164,19 @@ impl<N: Net> Reactor<N> {
             }
             _ => self.receive_more(slot, events, count),
         }
+    }
+
+    /// An answer on the short way was not taken. It waits for the flush, but not if the socket is broken: what the flush
+    /// would be told then is not what went wrong.
+    #[cold]
+    #[inline(never)]
+    fn answer_refused(&mut self, slot: u32, error: std::io::Error, answer: &[u8]) {
+        if is_hard(&error) {
+            return self.write_failed(slot, &error, answer.len());
+        }
+        let connection = &mut self.connections[slot as usize];
+        let range = self.sends.append(&[], answer);
+        self.sends.add(slot, &mut connection.bundle, Lane::Control, range);
     }
 
     /// What was read is not just one frame.
