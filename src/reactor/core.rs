@@ -8,9 +8,10 @@ use std::io;
 use slab::Slab;
 
 use super::accept::Listening;
-use super::close::{Closing, Drain, Ended};
+use super::close::{Closing, Ended};
 use super::connection::{Connection, ConnectionId, Flags, GENERATION_MAX};
 use super::counters::Counters;
+use super::drain::Drain;
 use super::events::{Events, Record, RecordKind};
 use super::judge::Autopsy;
 use super::mailbox::Mail;
@@ -19,6 +20,7 @@ use super::obituary::Obituary;
 use super::options::{CONNECTIONS_MAX, Config, OptionsTable};
 use super::sends::Sends;
 use super::statistics::{Statistics, Step};
+use crate::frame::FrameError;
 use crate::liveness::{Monitor, MonitorConfig, Policy, PolicyError, PolicyId, Verdict};
 use crate::time::Millis;
 
@@ -50,6 +52,8 @@ pub struct Reactor<N: Net> {
     pub(crate) dialling: HashMap<u32, Millis>,
     /// Errors of failed writes and the bytes that were lost with them, until the read side has told the rest.
     pub(crate) write_errors: HashMap<u32, (i32, usize)>,
+    /// What was wrong with the bytes of connections that end for it.
+    pub(crate) bad_frames: HashMap<u32, FrameError>,
     /// Since when the first frame of a connection is awaited, in attended time.
     pub(crate) first_frames: HashMap<u32, Millis>,
     /// Listener and address of connections that count against a limit per address.
@@ -126,6 +130,7 @@ impl<N: Net> Reactor<N> {
             closing: HashMap::new(),
             dialling: HashMap::new(),
             write_errors: HashMap::new(),
+            bad_frames: HashMap::new(),
             first_frames: HashMap::new(),
             counted_addresses: HashMap::new(),
             drain: None,
@@ -163,7 +168,7 @@ impl<N: Net> Reactor<N> {
             user: 0,
             inbound: None,
             outbox: None,
-            batch: super::connection::NO_BATCH,
+            bundle: super::connection::NO_BUNDLE,
             options,
             flags: Flags::new(flags),
         });
@@ -223,14 +228,6 @@ impl<N: Net> Reactor<N> {
     /// [`redefine_policy`](Self::redefine_policy) changes one of them alone.
     pub fn define_policy(&mut self, policy: Policy) -> Result<PolicyId, PolicyError> {
         self.monitor.define(policy)
-    }
-
-    /// Changes a policy: the live connections that follow it change with it.
-    pub fn redefine_policy(&mut self, id: PolicyId, policy: Policy) -> Result<(), PolicyError> {
-        let now = self.read_clock();
-        self.monitor.redefine(id, policy, now)?;
-        self.show_work();
-        Ok(())
     }
 
     /// Counters of everything that happens.

@@ -94,9 +94,22 @@ impl Readiness {
     }
 }
 
+/// What a last look finds in a socket (L6).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Look {
+    /// A byte at least.
+    Bytes,
+    /// No byte, and none will come: the peer's FIN.
+    End,
+    /// No byte, and an error with this errno.
+    Failed(i32),
+    /// Nothing: the peer is silent.
+    Nothing,
+}
+
 /// How a descriptor is given up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Farewell {
+pub enum Parting {
     /// Deregister, shut down, close: the peer sees it even while a forked child holds the descriptor (R7).
     Orderly,
     /// The same with SO_LINGER 0: the kernel forgets unsent bytes at once and keeps no orphan (R7).
@@ -163,12 +176,13 @@ pub trait Net: Clock {
     fn send(&mut self, socket: &Self::Socket, bytes: &[u8]) -> io::Result<usize>;
     /// Writes several slices without SIGPIPE (R7).
     fn send_vectored(&mut self, socket: &Self::Socket, slices: &[IoSlice<'_>]) -> io::Result<usize>;
-    /// One last look (L6): is there a byte to read? Takes nothing out of the socket.
-    fn last_look(&mut self, socket: &Self::Socket) -> bool;
+    /// One last look (L6): what would a read give? Takes no byte out of the socket; an error is taken, so that nobody
+    /// else will be told of it.
+    fn last_look(&mut self, socket: &Self::Socket) -> Look;
     /// Sends FIN; reading goes on.
     fn shutdown_write(&mut self, socket: &Self::Socket) -> io::Result<()>;
     /// Gives the socket up for good.
-    fn close(&mut self, socket: Self::Socket, farewell: Farewell);
+    fn close(&mut self, socket: Self::Socket, parting: Parting);
     /// What the kernel knows of the connection; `None` if it is not TCP.
     fn tcp_info(&mut self, socket: &Self::Socket) -> Option<TcpInfo>;
     /// The address of the other end, if it has one.

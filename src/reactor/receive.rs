@@ -1,12 +1,14 @@
 //! From readable to bytes: read into the arena, or straight into a long unfinished frame, and see the end.
 
-use super::connection::{ConnectionId, Flags, NO_BATCH};
+use super::connection::{ConnectionId, Flags, NO_BUNDLE};
 use super::core::Reactor;
 use super::cut::beat_of;
-use super::events::{ARENA_BYTES_MIN, Events, READ_BYTES_MIN, Reason, Record, RecordKind};
+use super::errno::is_hard;
+use super::events::{ARENA_BYTES_MIN, Events, READ_BYTES_MIN, Record, RecordKind};
 use super::inbound::{Inbound, REJOIN_BYTES_MAX};
 use super::net::Net;
 use super::obituary::ClosedBy;
+use super::reason::Reason;
 use super::sends::Lane;
 use crate::frame::Kind;
 use crate::liveness::Owed;
@@ -52,9 +54,13 @@ impl<N: Net> Reactor<N> {
     fn receive_within(&mut self, slot: u32, events: &mut Events, mut budget: Budget) {
         loop {
             let connection = &self.connections[slot as usize];
-            if connection.flags.any(Flags::PAUSED | Flags::CONTROL_FULL | Flags::DIALLING | Flags::CLOSING) {
+            const RESTS: u16 =
+                Flags::PAUSED | Flags::CONTROL_FULL | Flags::DIALLING | Flags::CLOSING | Flags::FRAME_BAD;
+            if connection.flags.any(RESTS) {
                 if connection.flags.any(Flags::CLOSING) {
                     self.discard(slot);
+                } else if connection.flags.any(Flags::FRAME_BAD) {
+                    self.end_frame_bad(slot);
                 }
                 // Else it is still marked readable; resuming lists it again.
                 return;
@@ -134,7 +140,7 @@ impl<N: Net> Reactor<N> {
                     block: 0,
                 });
             }
-            Some((_, kind)) if entry.echoes_beats && connection.outbox.is_none() && connection.batch == NO_BATCH => {
+            Some((_, kind)) if entry.echoes_beats && connection.outbox.is_none() && connection.bundle == NO_BUNDLE => {
                 let (taken_for, owed) = self.monitor.take_beat(slot, beat_of(kind), self.heard_at);
                 if owed == Owed::Nothing {
                     return self.counters.count_beat(taken_for);
@@ -143,22 +149,34 @@ impl<N: Net> Reactor<N> {
                 self.counters.asks_in += 1;
                 // Nothing waits before it and it is there already: it leaves at once.
                 self.counters.answers_out += 1;
-                let mut sent = 0;
-                // What keeps it from leaving is found again by the flush.
-                if let Ok(taken) = self.net.send(&connection.socket, &free[..count]) {
-                    sent = taken;
-                    self.counters.bytes_out += sent as u64;
-                    if let Some(statistics) = statistics {
-                        statistics.sent(sent, self.step);
-                    }
+                let sent = match self.net.send(&connection.socket, &free[..count]) {
+                    Ok(sent) => sent,
+                    Err(error) => return self.answer_refused(slot, error, &free[..count]),
+                };
+                self.counters.bytes_out += sent as u64;
+                if let Some(statistics) = statistics {
+                    statistics.sent(sent, self.step);
                 }
                 if sent < count {
                     let rest = self.sends.append(&[], &free[sent..count]);
-                    self.sends.add(slot, &mut connection.batch, Lane::Control, rest);
+                    self.sends.add(slot, &mut connection.bundle, Lane::Control, rest);
                 }
             }
             _ => self.receive_more(slot, events, count),
         }
+    }
+
+    /// An answer on the short way was not taken. It waits for the flush, but not if the socket is broken: what the flush
+    /// would be told then is not what went wrong.
+    #[cold]
+    #[inline(never)]
+    fn answer_refused(&mut self, slot: u32, error: std::io::Error, answer: &[u8]) {
+        if is_hard(&error) {
+            return self.write_failed(slot, &error, answer.len());
+        }
+        let connection = &mut self.connections[slot as usize];
+        let range = self.sends.append(&[], answer);
+        self.sends.add(slot, &mut connection.bundle, Lane::Control, range);
     }
 
     /// What was read is not just one frame.
@@ -271,7 +289,7 @@ impl<N: Net> Reactor<N> {
 
     /// The peer sent FIN, and all that came before it is delivered. What the application sends in reply to this batch
     /// is still flushed: the end comes with the next turn (R13).
-    fn read_ended(&mut self, slot: u32) {
+    pub(crate) fn read_ended(&mut self, slot: u32) {
         let connection = &self.connections[slot as usize];
         if connection.flags.any(Flags::WRITE_FAILED) {
             return self.end_failed(slot, 0);
@@ -296,6 +314,10 @@ impl<N: Net> Reactor<N> {
     /// A closing connection's bytes go nowhere; only the peer's end counts.
     #[inline(never)]
     fn discard(&mut self, slot: u32) {
+        if self.connections[slot as usize].flags.any(Flags::WRITE_FAILED) {
+            // Neither what is queued nor our FIN can leave: there is nothing to wait for.
+            return self.end_closing(slot);
+        }
         let mut scratch = [0; 4096];
         for _ in 0..FRAMES_PER_TURN {
             let connection = &mut self.connections[slot as usize];

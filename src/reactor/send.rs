@@ -2,12 +2,13 @@
 
 use std::fmt;
 
-use super::connection::{ConnectionId, Flags, NO_BATCH};
+use super::connection::{ConnectionId, Flags, NO_BUNDLE};
 use super::core::Reactor;
-use super::events::{Reason, Record, RecordKind};
+use super::events::{Record, RecordKind};
 use super::net::Net;
 use super::obituary::ClosedBy;
 use super::options::WhenFull;
+use super::reason::Reason;
 use super::sends::Lane;
 use crate::frame::EncodeError;
 
@@ -95,7 +96,7 @@ impl<N: Net> Reactor<N> {
         // The usual: a live connection on which nothing waits, and a short head with a length.
         if let Some(connection) = self.connections.get_mut(id.slot() as usize)
             && connection.generation == id.generation()
-            && connection.batch == NO_BATCH
+            && connection.bundle == NO_BUNDLE
             && connection.outbox.is_none()
             && connection.flags.takes_sends()
             && let [message] = message
@@ -113,7 +114,7 @@ impl<N: Net> Reactor<N> {
             } else {
                 return self.send_unusual(id, head, &[message]);
             };
-            self.sends.add_first(id.slot(), &mut connection.batch, Lane::Data, range);
+            self.sends.add_first(id.slot(), &mut connection.bundle, Lane::Data, range);
             self.counters.messages_out += 1;
             self.monitor.spoke(id.slot());
             if let Some(statistics) = self.statistics.get_mut(id.slot() as usize) {
@@ -191,12 +192,12 @@ impl<N: Net> Reactor<N> {
             return Err(SendError::Closing);
         }
         // The common case: nothing waits on this connection, and all of them together are below the cap.
-        let waits = connection.outbox.is_some() || connection.batch != NO_BATCH;
+        let waits = connection.outbox.is_some() || connection.bundle != NO_BUNDLE;
         if waits || self.outbox_bytes() + self.sends.waiting_in_all + (end - start) > self.config.outbox_bytes_max {
             self.make_room(slot, end - start)?;
         }
         let connection = &mut self.connections[slot as usize];
-        self.sends.add(slot, &mut connection.batch, Lane::Data, (start, end));
+        self.sends.add(slot, &mut connection.bundle, Lane::Data, (start, end));
         self.counters.messages_out += 1;
         self.monitor.spoke(slot);
         if let Some(statistics) = self.statistics.get_mut(slot as usize) {
@@ -218,9 +219,9 @@ impl<N: Net> Reactor<N> {
         if waiting == 0 || waiting + more <= high_bytes {
             return Ok(());
         }
-        if self.connections[slot as usize].batch != NO_BATCH {
+        if self.connections[slot as usize].bundle != NO_BUNDLE {
             // What was only gathered may leave: the socket may have room.
-            self.write_batch_of(slot);
+            self.write_bundle_of(slot);
             waiting = self.queued(slot);
             if self.connections[slot as usize].flags.any(Flags::WRITE_FAILED) {
                 return Err(SendError::Closing);
@@ -290,7 +291,7 @@ impl<N: Net> Reactor<N> {
     /// Bytes that wait on a connection.
     pub(crate) fn queued(&self, slot: u32) -> usize {
         let connection = &self.connections[slot as usize];
-        let gathered = if connection.batch == NO_BATCH { 0 } else { self.sends.waiting(connection.batch) };
+        let gathered = if connection.bundle == NO_BUNDLE { 0 } else { self.sends.waiting(connection.bundle) };
         connection.outbox.as_ref().map_or(0, |outbox| outbox.len()) + gathered
     }
 
@@ -304,7 +305,7 @@ impl<N: Net> Reactor<N> {
         let framing = &self.options.get(connection.options).framing;
         let ask = self.sends.build(|out| if framing.ask(out) { Ok(()) } else { Err(()) });
         if let Ok(range) = ask {
-            self.sends.add(slot, &mut connection.batch, Lane::Control, range);
+            self.sends.add(slot, &mut connection.bundle, Lane::Control, range);
             self.counters.asks_out += 1;
         }
     }

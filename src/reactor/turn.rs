@@ -21,7 +21,7 @@ pub(crate) const ALARM_TOKEN: u64 = 1 << 62;
 /// Waits with 0 that may follow one late or filled wait: a bound on how long a flood can hold a turn back.
 const WAITS_MAX: usize = 64;
 /// The clock is read again after this many connections (L4).
-const CLOCK_EVERY: usize = 64;
+pub(crate) const CLOCK_EVERY: usize = 64;
 
 impl<N: Net> Reactor<N> {
     /// Waits until something happened, `timeout` has passed (`None`: for as long as it takes) or the mailbox was
@@ -205,7 +205,8 @@ impl<N: Net> Reactor<N> {
                 break;
             }
             let Some(id) = self.ready.pop_front() else { break };
-            if index % CLOCK_EVERY == CLOCK_EVERY - 1 {
+            // At its beginning too: as many may have been served since the wait.
+            if index % CLOCK_EVERY == 0 {
                 self.refresh_heard_at();
             }
             if let Some(connection) = self.live_mut(id) {
@@ -215,7 +216,7 @@ impl<N: Net> Reactor<N> {
         }
     }
 
-    fn refresh_heard_at(&mut self) {
+    pub(crate) fn refresh_heard_at(&mut self) {
         self.heard_at = Millis::ceil(self.net.now_ns()).max(self.heard_at);
     }
 
