@@ -47,7 +47,7 @@ impl Worker {
             for event in &events {
                 match event.kind {
                     EventKind::Message { head, message } => app.message(&mut self.reactor, event.id, head, message),
-                    _ => self.tell(&event, &mut app),
+                    _ => self.tell(event, &mut app),
                 }
             }
             app.retry(&mut self.reactor);
@@ -67,7 +67,8 @@ impl Worker {
     }
 
     /// All events but messages: the application's part, and a line where one is due.
-    fn tell(&mut self, event: &Event<'_>, app: &mut Application) {
+    #[inline(never)]
+    fn tell(&mut self, event: Event<'_>, app: &mut Application) {
         let (id, log) = (event.id, &mut self.log);
         match event.kind {
             EventKind::Opened { .. } => {

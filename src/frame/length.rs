@@ -103,6 +103,31 @@ fn first<const N: usize>(bytes: &[u8]) -> [u8; N] {
     *bytes.first_chunk().expect("the head holds its length field: checked at set-up")
 }
 
+/// A head that fits its codec, and what its field is to say.
+#[cfg(feature = "net")]
+pub(crate) struct GivenHead<'a> {
+    codec: &'a Length,
+    given: Option<&'a [u8]>,
+    value: u64,
+}
+
+#[cfg(feature = "net")]
+impl GivenHead<'_> {
+    #[inline(always)]
+    pub(crate) fn bytes(&self) -> usize {
+        self.codec.head
+    }
+
+    #[inline(always)]
+    pub(crate) fn write(&self, to: &mut [u8]) {
+        match self.given {
+            Some(given) => to.copy_from_slice(given),
+            None => to.fill(0),
+        }
+        self.codec.field.store(self.value, &mut to[self.codec.at..]);
+    }
+}
+
 impl Length {
     /// `head` is at least `at` plus the field, at most [`LENGTH_HEAD_BYTES_MAX`]; `adjust` has 32 bits.
     pub(super) fn new(field: Field, at: usize, head: usize, adjust: i32, includes_head: bool) -> Self {
@@ -171,28 +196,15 @@ impl Length {
         (said == message as u64 && message <= max_bytes).then_some(self.head)
     }
 
-    /// Bytes of every head.
+    /// The head of a message of `length` bytes. `None` if something is wrong: [`encode`](Self::encode) says what.
     #[inline(always)]
     #[cfg(feature = "net")]
-    pub(crate) fn head_bytes(&self) -> usize {
-        self.head
-    }
-
-    /// Writes the head of a message of `length` bytes over `to`, which has [`head_bytes`](Self::head_bytes). False if
-    /// something is wrong: [`encode`](Self::encode) says what.
-    #[inline(always)]
-    #[cfg(feature = "net")]
-    pub(crate) fn write_head(&self, given: Option<&[u8]>, length: usize, to: &mut [u8]) -> bool {
-        match given {
-            Some(given) if given.len() == to.len() => to.copy_from_slice(given),
-            Some(_) => return false,
-            None => to.fill(0),
+    pub(super) fn given_head<'a>(&'a self, given: Option<&'a [u8]>, length: usize) -> Option<GivenHead<'a>> {
+        if given.is_some_and(|given| given.len() != self.head) {
+            return None;
         }
-        let Some(value) = (length as u64).checked_add_signed(-self.bias).filter(|value| *value <= self.most) else {
-            return false;
-        };
-        self.field.store(value, &mut to[self.at..]);
-        true
+        let value = (length as u64).checked_add_signed(-self.bias).filter(|value| *value <= self.most)?;
+        Some(GivenHead { codec: self, given, value })
     }
 
     #[inline]

@@ -199,16 +199,15 @@ impl<N: Net> Reactor<N> {
 
     /// Keeps an event until a batch has room for it.
     pub(crate) fn tell(&mut self, id: ConnectionId, user: u64, kind: RecordKind) {
-        self.pending.push_back((Record { id, user, kind, head: (0, 0), message: (0, 0), block: 0 }, None));
+        self.pending.push_back((Record { id, user, kind }, None));
     }
 
     pub(crate) fn deliver_pending(&mut self, events: &mut Events) {
         while !events.is_full() {
             let Some((mut record, block)) = self.pending.pop_front() else { break };
             if let Some(block) = block {
-                record.message = (0, block.len() as u32);
                 events.blocks.push(block);
-                record.block = events.blocks.len() as u32;
+                record.kind = RecordKind::Unsent { block: events.blocks.len() as u32 };
             }
             events.records.push(record);
         }

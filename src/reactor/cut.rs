@@ -1,11 +1,12 @@
 //! From bytes to messages: frames are cut where they lie, beats are answered, and only an unfinished tail is kept.
 
 use std::convert::Infallible;
+use std::ops::Range;
 
 use super::connection::{ConnectionId, Flags};
 use super::core::Reactor;
 use super::counters::Counters;
-use super::events::{Events, Reason, Record, RecordKind};
+use super::events::{Events, Reason, RecordKind};
 use super::inbound::{Inbound, REJOIN_BYTES_MAX};
 use super::net::Net;
 use super::obituary::ClosedBy;
@@ -64,9 +65,9 @@ impl<N: Net> Reactor<N> {
             match intake.framing.cut(rest, &mut stream, &mut self.control) {
                 Ok(Cut::Frame(frame)) => {
                     budget.frames -= 1;
-                    let shown = intake.take(rest, &frame, &mut connection.flags, &mut statistics);
-                    if let Some(kind) = shown.filter(|kind| kind.is_shown(options.deliver_beats)) {
-                        events.records.push(record(id, connection.user, kind, &frame, at, 0));
+                    let beat = intake.take(rest, &frame, &mut connection.flags, &mut statistics);
+                    if beat.is_none() || options.deliver_beats {
+                        events.push(id, connection.user, lend(beat, &frame, at, 0));
                         events.lent = at + frame.total;
                     }
                     at += frame.total;
@@ -128,27 +129,27 @@ impl<N: Net> Reactor<N> {
                     let is_all = inbound.cut == 0 && frame.total == rest.len();
                     let fits = frame.total <= events.arena.len() - events.lent;
                     budget.frames -= 1;
-                    let shown = intake.take(rest, &frame, &mut connection.flags, &mut statistics);
-                    if let Some(kind) = shown.filter(|kind| kind.is_shown(options.deliver_beats)) {
+                    let beat = intake.take(rest, &frame, &mut connection.flags, &mut statistics);
+                    if beat.is_none() || options.deliver_beats {
                         if is_all && frame.total > REJOIN_BYTES_MAX {
                             moved = true;
                         } else if fits {
                             let at = events.lent;
                             events.arena[at..at + frame.total].copy_from_slice(&rest[..frame.total]);
                             events.lent += frame.total;
-                            events.records.push(record(id, user, kind, &frame, at, 0));
+                            events.push(id, user, lend(beat, &frame, at, 0));
                         } else {
                             // A frame is cut once (F7), so this one gets memory of its own; the rest waits for an
                             // empty arena.
                             budget.frames = 0;
                             events.blocks.push(rest[..frame.total].to_vec());
                             let block = events.blocks.len() as u32;
-                            events.records.push(record(id, user, kind, &frame, 0, block));
+                            events.push(id, user, lend(beat, &frame, 0, block));
                         }
                         if moved {
                             events.blocks.push(std::mem::take(&mut inbound.bytes));
                             let block = events.blocks.len() as u32;
-                            events.records.push(record(id, user, kind, &frame, 0, block));
+                            events.push(id, user, lend(beat, &frame, 0, block));
                             break Stopped::Unfinished { need: 0, exact: false };
                         }
                     }
@@ -238,13 +239,15 @@ impl<N: Net> Reactor<N> {
 
 /// A message or beat at `at` of the arena (block 0) or of a block.
 #[inline]
-fn record(id: ConnectionId, user: u64, kind: RecordKind, frame: &Frame, at: usize, block: u32) -> Record {
-    let place = |range: &std::ops::Range<usize>| ((at + range.start) as u32, (at + range.end) as u32);
-    match kind {
-        RecordKind::Beat(_) => {
-            Record { id, user, kind, head: (0, 0), message: (at as u32, (at + frame.total) as u32), block }
+fn lend(beat: Option<Beat>, frame: &Frame, at: usize, block: u32) -> RecordKind {
+    let place = |range: &Range<usize>| ((at + range.start) as u32, (at + range.end) as u32);
+    let (head, message) = (place(&frame.head), place(&frame.message));
+    match beat {
+        Some(beat) => RecordKind::Beat { beat, start: at as u32, end: (at + frame.total) as u32, block },
+        None if block == 0 && head.1 == message.0 => {
+            RecordKind::Message { start: head.0, head: head.1 - head.0, end: message.1 }
         }
-        _ => Record { id, user, kind, head: place(&frame.head), message: place(&frame.message), block },
+        None => RecordKind::MessageApart { head, message, block },
     }
 }
 
@@ -260,7 +263,7 @@ struct Intake<'a> {
 }
 
 impl Intake<'_> {
-    /// Counts a frame and answers a beat. What the application might be shown comes back.
+    /// Counts a frame and answers a beat; says what that was taken for. `None` is a message.
     #[inline]
     fn take(
         &mut self,
@@ -268,19 +271,19 @@ impl Intake<'_> {
         frame: &Frame,
         flags: &mut Flags,
         statistics: &mut Option<&mut Statistics>,
-    ) -> Option<RecordKind> {
+    ) -> Option<Beat> {
         if flags.any(Flags::FIRST_FRAME_DUE) {
             flags.clear(Flags::FIRST_FRAME_DUE);
             self.monitor.first_frame(self.slot, self.now);
         }
         if frame.kind != Kind::Message {
-            return Some(RecordKind::Beat(self.beat(bytes, frame)));
+            return Some(self.beat(bytes, frame));
         }
         self.counters.messages_in += 1;
         if let Some(statistics) = statistics {
             statistics.message_received();
         }
-        Some(RecordKind::Message)
+        None
     }
 
     /// Answers a beat if that is owed; says what it was taken for.

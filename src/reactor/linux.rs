@@ -20,7 +20,7 @@ use nix::sys::socket::{self, AddressFamily, MsgFlags, Shutdown, SockFlag, SockTy
 use nix::sys::time::TimeSpec;
 use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFlags};
 
-use super::net::{Address, Farewell, ListenSettings, Net, Readiness};
+use super::net::{Address, Farewell, ListenSettings, Net, Notice, Readiness};
 use super::obituary::TcpInfo;
 use super::options::SocketOptions;
 use crate::time::{Clock, SystemClock};
@@ -69,6 +69,7 @@ impl Net for Linux {
     type Listener = Listener;
     type Waker = Arc<mio::Waker>;
     type Ready = mio::Events;
+    type Notice<'a> = &'a mio::event::Event;
 
     fn ready_list(&self) -> (mio::Events, usize) {
         (mio::Events::with_capacity(READY_MAX), READY_MAX)
@@ -86,16 +87,8 @@ impl Net for Linux {
     }
 
     #[inline]
-    fn each_ready(ready: &mio::Events) -> impl Iterator<Item = Readiness> {
-        ready.iter().map(|event| {
-            let failed = event.is_error();
-            Readiness {
-                token: event.token().0 as u64,
-                readable: event.is_readable(),
-                writable: event.is_writable() || failed,
-                read_closed: event.is_read_closed() || failed,
-            }
-        })
+    fn each_ready(ready: &mio::Events) -> impl Iterator<Item = &mio::event::Event> {
+        ready.iter()
     }
 
     fn listen(&mut self, address: &Address, settings: ListenSettings, token: u64) -> io::Result<Listener> {
@@ -315,6 +308,28 @@ impl Net for Linux {
     }
 }
 
+impl Notice for &mio::event::Event {
+    #[inline(always)]
+    fn token(self) -> u64 {
+        self.token().0 as u64
+    }
+
+    #[inline(always)]
+    fn is_news(self) -> bool {
+        self.is_readable() && !self.is_read_closed() && !self.is_error()
+    }
+
+    fn readiness(self) -> Readiness {
+        let failed = self.is_error();
+        Readiness {
+            token: self.token().0 as u64,
+            readable: self.is_readable(),
+            writable: self.is_writable() || failed,
+            read_closed: self.is_read_closed() || failed,
+        }
+    }
+}
+
 /// `recvfrom` or `sendto` without an address, past libc: its own are cancellation points, which costs 45 instructions
 /// each once there are threads, and behind a call every register must be saved.
 ///
@@ -346,7 +361,14 @@ unsafe fn transfer(
             options(nostack),
         );
     }
-    usize::try_from(result).map_err(|_| io::Error::from_raw_os_error(-result as i32))
+    if result < 0 { Err(refused(result)) } else { Ok(result as usize) }
+}
+
+/// The kernel says why not by a negative number.
+#[cold]
+#[cfg(all(target_arch = "x86_64", target_pointer_width = "64"))]
+fn refused(result: isize) -> io::Error {
+    io::Error::from_raw_os_error(-result as i32)
 }
 
 /// The same for other processors.

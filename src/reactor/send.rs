@@ -92,36 +92,44 @@ impl<N: Net> Reactor<N> {
         head: Option<&[u8]>,
         message: &[&[u8]],
     ) -> Result<(), SendError> {
+        let [message] = message else { return self.send_unusual(id, head, message) };
+        self.send_one(id, head, message)
+    }
+
+    #[inline(always)]
+    fn send_one(&mut self, id: ConnectionId, head: Option<&[u8]>, message: &[u8]) -> Result<(), SendError> {
         // The usual: a live connection on which nothing waits, and a short head with a length.
         if let Some(connection) = self.connections.get_mut(id.slot() as usize)
             && connection.generation == id.generation()
             && connection.batch == NO_BATCH
             && connection.outbox.is_none()
             && connection.flags.takes_sends()
-            && let [message] = message
             && self.sends.has_room(message.len(), self.short_way_bytes_max, self.counters.outbox_bytes_now)
         {
+            let (slot, batch, length) = (id.slot(), &mut connection.batch, message.len());
             let framing = &self.options.get(connection.options).framing;
-            let range = if let Some(head) = framing.plain_head(head, message.len()) {
-                self.sends.append(&head, message)
-            } else if let Some(codec) = framing.length()
-                && let Some(range) = self
-                    .sends
-                    .append_headed(codec.head_bytes(), message, |to| codec.write_head(head, message.len(), to))
-            {
-                range
+            let place = if let Some(plain) = framing.plain_head(head, length) {
+                self.sends.begin(slot, batch, plain.len(), length, |to| to.copy_from_slice(&plain))
+            } else if let Some(given) = framing.given_head(head, length) {
+                self.sends.begin(slot, batch, given.bytes(), length, |to| given.write(to))
             } else {
-                return self.send_unusual(id, head, &[message]);
+                return self.send_one_unusual(id, head, message);
             };
-            self.sends.add_first(id.slot(), &mut connection.batch, Lane::Data, range);
             self.counters.messages_out += 1;
-            self.monitor.spoke(id.slot());
-            if let Some(statistics) = self.statistics.get_mut(id.slot() as usize) {
+            self.monitor.spoke(slot);
+            if let Some(statistics) = self.statistics.get_mut(slot as usize) {
                 statistics.message_sent();
             }
+            // Last: it may be a call, and so nothing has to be kept over it.
+            place.copy_from_slice(message);
             return Ok(());
         }
-        self.send_unusual(id, head, message)
+        self.send_one_unusual(id, head, message)
+    }
+
+    #[inline(never)]
+    fn send_one_unusual(&mut self, id: ConnectionId, head: Option<&[u8]>, message: &[u8]) -> Result<(), SendError> {
+        self.send_unusual(id, head, &[message])
     }
 
     #[inline(never)]
@@ -283,8 +291,8 @@ impl<N: Net> Reactor<N> {
 
     pub(crate) fn tell_unsent(&mut self, id: ConnectionId, user: u64, frame: Vec<u8>) {
         self.counters.messages_unsent += 1;
-        let record = Record { id, user, kind: RecordKind::Unsent, head: (0, 0), message: (0, 0), block: 0 };
-        self.pending.push_back((record, Some(frame)));
+        // Its block gets a number when it is delivered.
+        self.pending.push_back((Record { id, user, kind: RecordKind::Unsent { block: 0 } }, Some(frame)));
     }
 
     /// Bytes that wait on a connection.

@@ -39,6 +39,13 @@ pub(crate) struct Piece {
 }
 
 impl Piece {
+    /// The first piece of a batch, at `index`, with none behind it.
+    #[inline(always)]
+    fn alone(slot: u32, lane: Lane, start: usize, end: usize, index: u32) -> Self {
+        let (start, end) = (start as u32, end as u32);
+        Self { slot, start, end, next: NO_PIECE, last: index, bytes: end - start, lane }
+    }
+
     /// Whose batch this piece begins; `None` for later pieces, and for batches that are written or forgotten.
     #[inline]
     pub(crate) fn slot(&self) -> Option<u32> {
@@ -99,26 +106,29 @@ impl Sends {
         (start, end)
     }
 
-    /// Appends a frame whose head is written in place; `None`, and nothing appended, if `write_head` says no.
+    /// Makes a frame the batch of a connection that has none: its head is written, the place for its message of `length`
+    /// bytes comes back.
     #[inline(always)]
-    pub(crate) fn append_headed(
+    pub(crate) fn begin(
         &mut self,
+        slot: u32,
+        batch: &mut u32,
         head_bytes: usize,
-        message: &[u8],
-        write_head: impl FnOnce(&mut [u8]) -> bool,
-    ) -> Option<(usize, usize)> {
+        length: usize,
+        write_head: impl FnOnce(&mut [u8]),
+    ) -> &mut [u8] {
         let start = self.filled;
-        let end = start + head_bytes + message.len();
+        let end = start + head_bytes + length;
         if end > self.arena.len() {
             self.grow(end);
         }
-        let (head, rest) = self.arena[start..end].split_at_mut(head_bytes);
-        if !write_head(head) {
-            return None;
-        }
-        rest.copy_from_slice(message);
+        let (head, message) = self.arena[start..end].split_at_mut(head_bytes);
+        write_head(head);
         self.filled = end;
-        Some((start, end))
+        self.waiting_in_all += end - start;
+        *batch = self.pieces.len() as u32;
+        self.pieces.push(Piece::alone(slot, Lane::Data, start, end, *batch));
+        message
     }
 
     /// Zeroed memory is not touched before it is used.
@@ -160,11 +170,9 @@ impl Sends {
     /// The same for a connection that has no batch yet.
     #[inline(always)]
     pub(crate) fn add_first(&mut self, slot: u32, batch: &mut u32, lane: Lane, (start, end): (usize, usize)) {
-        let index = self.pieces.len() as u32;
-        *batch = index;
+        *batch = self.pieces.len() as u32;
         self.waiting_in_all += end - start;
-        let (start, end) = (start as u32, end as u32);
-        self.pieces.push(Piece { slot, start, end, next: NO_PIECE, last: index, bytes: end - start, lane });
+        self.pieces.push(Piece::alone(slot, lane, start, end, *batch));
     }
 
     /// Links piece `index` behind the others of a batch.
