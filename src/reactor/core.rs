@@ -65,9 +65,6 @@ pub struct Reactor<N: Net> {
     generation: u32,
     /// The descriptor was asked for: deadlines must show on it (R11).
     pub(crate) nested: bool,
-    /// Up to so many bytes that wait, a send may take the short way: `outbox_bytes_max`, or 0 when nested, since a send
-    /// must then show on the descriptor.
-    pub(crate) short_way_bytes_max: usize,
     /// What the alarm is set to, to set it only when that changes.
     pub(crate) alarm: Option<Millis>,
     /// Somebody woke the reactor: poll returns, with or without events.
@@ -137,7 +134,6 @@ impl<N: Net> Reactor<N> {
             // R14: from a seeded random start, so that an id of another reactor is stale here.
             generation: (config.seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 35) as u32 & GENERATION_MAX,
             nested: false,
-            short_way_bytes_max: config.outbox_bytes_max,
             alarm: None,
             woken: false,
             now,

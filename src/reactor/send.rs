@@ -104,7 +104,6 @@ impl<N: Net> Reactor<N> {
             && connection.batch == NO_BATCH
             && connection.outbox.is_none()
             && connection.flags.takes_sends()
-            && self.sends.has_room(message.len(), self.short_way_bytes_max, self.counters.outbox_bytes_now)
         {
             let (slot, batch, length) = (id.slot(), &mut connection.batch, message.len());
             let framing = &self.options.get(connection.options).framing;
@@ -113,8 +112,9 @@ impl<N: Net> Reactor<N> {
             } else if let Some(given) = framing.given_head(head, length) {
                 self.sends.begin(slot, batch, given.bytes(), length, |to| given.write(to))
             } else {
-                return self.send_one_unusual(id, head, message);
+                None
             };
+            let Some(place) = place else { return self.send_one_unusual(id, head, message) };
             self.counters.messages_out += 1;
             self.monitor.spoke(slot);
             if let Some(statistics) = self.statistics.get_mut(slot as usize) {
@@ -122,6 +122,7 @@ impl<N: Net> Reactor<N> {
             }
             // Last: it may be a call, and so nothing has to be kept over it.
             place.copy_from_slice(message);
+            debug_assert!(self.sends.waiting_in_all + self.outbox_bytes() <= self.config.outbox_bytes_max);
             return Ok(());
         }
         self.send_one_unusual(id, head, message)
@@ -144,7 +145,16 @@ impl<N: Net> Reactor<N> {
         if accepted.is_err() {
             self.sends.take_back(start);
         }
+        self.renew_short_way();
         accepted
+    }
+
+    /// Says how far sends may take the short way from here: as long as all outboxes together would stay below their cap,
+    /// should the kernel refuse everything. Whatever adds to what waits by another way calls this, or shortens it. Not
+    /// at all in a nested reactor, where each send must show on the descriptor (R11).
+    pub(crate) fn renew_short_way(&mut self) {
+        let waiting_max = if self.nested { 0 } else { self.config.outbox_bytes_max };
+        self.sends.renew_short_way(waiting_max.saturating_sub(self.outbox_bytes()));
     }
 
     /// Queues one message on many connections: encoded once per framing, and copied only where a socket is full.

@@ -12,8 +12,6 @@ pub(crate) const SLICES_MAX: usize = 64;
 const GROWTH_BYTES: usize = 64 << 10;
 /// A scratch buffer above this is given back.
 const SCRATCH_BYTES_MAX: usize = 64 << 10;
-/// The longest head of a frame on the short way.
-const HEAD_BYTES_MAX: usize = crate::frame::LENGTH_HEAD_BYTES_MAX;
 const NO_SLOT: u32 = u32::MAX;
 const NO_PIECE: u32 = u32::MAX;
 
@@ -64,6 +62,8 @@ pub(crate) struct Sends {
     /// The frames lie in `..filled`; what is behind was written in earlier turns and is written over.
     arena: Vec<u8>,
     filled: usize,
+    /// Up to here a send may fill the arena without looking at anything else.
+    short_end: usize,
     pub(crate) pieces: Vec<Piece>,
     /// Bytes of all batches that wait: what a broadcast shares counts for each that it is for.
     pub(crate) waiting_in_all: usize,
@@ -82,12 +82,10 @@ impl Sends {
         self.filled >= SEND_ARENA_BYTES
     }
 
-    /// Whether a message of `length` bytes and its head fit this flush, and all outboxes together if the kernel should
-    /// refuse everything.
-    #[inline(always)]
-    pub(crate) fn has_room(&self, length: usize, outbox_bytes_max: usize, outbox_bytes_now: u64) -> bool {
-        let refused = self.waiting_in_all + outbox_bytes_now as usize;
-        self.filled < SEND_ARENA_BYTES && refused + length + HEAD_BYTES_MAX <= outbox_bytes_max
+    /// See `Reactor::renew_short_way`: so many bytes may wait in all.
+    pub(crate) fn renew_short_way(&mut self, waiting_max: usize) {
+        let room = waiting_max.saturating_sub(self.waiting_in_all);
+        self.short_end = SEND_ARENA_BYTES.min(self.filled.saturating_add(room));
     }
 
     /// Appends two parts to the arena as one frame; returns where it lies.
@@ -106,8 +104,8 @@ impl Sends {
         (start, end)
     }
 
-    /// Makes a frame the batch of a connection that has none: its head is written, the place for its message of `length`
-    /// bytes comes back.
+    /// The short way: makes a frame the batch of a connection that has none. Its head is written, the place for its
+    /// message of `length` bytes comes back. `None`, and nothing done, where it would go too far.
     #[inline(always)]
     pub(crate) fn begin(
         &mut self,
@@ -116,19 +114,19 @@ impl Sends {
         head_bytes: usize,
         length: usize,
         write_head: impl FnOnce(&mut [u8]),
-    ) -> &mut [u8] {
+    ) -> Option<&mut [u8]> {
         let start = self.filled;
         let end = start + head_bytes + length;
-        if end > self.arena.len() {
-            self.grow(end);
+        if end > self.short_end {
+            return None;
         }
-        let (head, message) = self.arena[start..end].split_at_mut(head_bytes);
+        let (head, message) = self.arena.get_mut(start..end)?.split_at_mut(head_bytes);
         write_head(head);
         self.filled = end;
         self.waiting_in_all += end - start;
         *batch = self.pieces.len() as u32;
         self.pieces.push(Piece::alone(slot, Lane::Data, start, end, *batch));
-        message
+        Some(message)
     }
 
     /// Zeroed memory is not touched before it is used.
@@ -172,6 +170,7 @@ impl Sends {
     pub(crate) fn add_first(&mut self, slot: u32, batch: &mut u32, lane: Lane, (start, end): (usize, usize)) {
         *batch = self.pieces.len() as u32;
         self.waiting_in_all += end - start;
+        self.short_end = self.short_end.saturating_sub(end - start);
         self.pieces.push(Piece::alone(slot, lane, start, end, *batch));
     }
 

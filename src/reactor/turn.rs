@@ -257,7 +257,7 @@ impl<N: Net> Reactor<N> {
     pub fn descriptor(&mut self) -> io::Result<std::os::fd::RawFd> {
         if !self.nested {
             self.nested = true;
-            self.short_way_bytes_max = 0;
+            self.renew_short_way();
             self.net.alarm(None, ALARM_TOKEN)?;
             self.alarm = None;
             self.set_alarm()?;

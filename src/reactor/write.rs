@@ -25,6 +25,7 @@ impl<N: Net> Reactor<N> {
         debug_assert!(self.sends.is_empty());
         self.sends = sends;
         self.sends.clear();
+        self.renew_short_way();
         self.show_work();
     }
 
@@ -50,6 +51,7 @@ impl<N: Net> Reactor<N> {
         self.write_batch(&sends, &sends.pieces[index as usize], slot);
         self.sends = sends;
         self.sends.forget(index);
+        self.renew_short_way();
     }
 
     #[inline(always)]
