@@ -20,6 +20,9 @@ pub(crate) struct Length {
     bias: i64,
     /// The most that the field can say.
     most: u64,
+    /// Bits of a word of eight bytes that are not the field's, when it begins with the field.
+    spare_bits: u32,
+    is_big: bool,
 }
 
 /// Width and byte order of a length field. One variant each, so that a cut branches once.
@@ -60,8 +63,13 @@ impl Field {
         }
     }
 
+    fn is_big(self) -> bool {
+        matches!(self, Self::TwoBig | Self::ThreeBig | Self::FourBig | Self::EightBig)
+    }
+
+    /// No message is longer than half of what eight bytes could say.
     fn most(self) -> u64 {
-        u64::MAX >> (64 - 8 * self.width())
+        (u64::MAX >> (64 - 8 * self.width())).min(i64::MAX as u64)
     }
 
     /// The value at the front of `bytes`, which has the width at least.
@@ -118,14 +126,37 @@ impl GivenHead<'_> {
         self.codec.head
     }
 
+    /// Writes it to the front of `frame`; the place of the message, which is written after it, comes back.
     #[inline(always)]
-    pub(crate) fn write(&self, to: &mut [u8]) {
+    pub(crate) fn write<'a>(&self, frame: &'a mut [u8]) -> &'a mut [u8] {
+        let head = &mut frame[..self.codec.head];
         match self.given {
-            Some(given) => to.copy_from_slice(given),
-            None => to.fill(0),
+            Some(given) => copy_short(given, head),
+            None => head.fill(0),
         }
-        self.codec.field.store(self.value, &mut to[self.codec.at..]);
+        self.codec.store(self.value, frame);
+        &mut frame[self.codec.head..]
     }
+}
+
+/// Copies to a slice of the same length: what has 4 to 16 bytes without a call, by two moves that overlap.
+#[inline(always)]
+#[cfg(feature = "net")]
+fn copy_short(from: &[u8], to: &mut [u8]) {
+    match from.len() {
+        8..=16 => copy_ends::<8>(from, to),
+        4..8 => copy_ends::<4>(from, to),
+        _ => to.copy_from_slice(from),
+    }
+}
+
+#[inline(always)]
+#[cfg(feature = "net")]
+fn copy_ends<const N: usize>(from: &[u8], to: &mut [u8]) {
+    let (Some(front), Some(back)) = (from.first_chunk::<N>(), from.last_chunk::<N>()) else { return };
+    let rest = from.len() - N;
+    to[..N].copy_from_slice(front);
+    to[rest..rest + N].copy_from_slice(back);
 }
 
 impl Length {
@@ -134,7 +165,33 @@ impl Length {
         debug_assert!(at + field.width() <= head && head <= LENGTH_HEAD_BYTES_MAX);
         let adjust = i64::from(adjust);
         let bias = if includes_head { adjust - head as i64 } else { adjust };
-        Self { field, at, head, adjust, includes_head, bias, most: field.most() }
+        let spare_bits = 64 - 8 * field.width() as u32;
+        Self { field, at, head, adjust, includes_head, bias, most: field.most(), spare_bits, is_big: field.is_big() }
+    }
+
+    /// What the field of a head at the front of `input` says. Where there are eight bytes, as nearly always, without a
+    /// branch for each kind of field.
+    #[inline(always)]
+    fn load(&self, input: &[u8]) -> u64 {
+        let field = &input[self.at..];
+        let Some(eight) = field.first_chunk() else { return self.field.load(field) };
+        let word = u64::from_le_bytes(*eight);
+        if self.is_big { word.swap_bytes() >> self.spare_bits } else { word << self.spare_bits >> self.spare_bits }
+    }
+
+    /// Writes `value`, which fits, into the field of a head at the front of `frame`.
+    #[inline(always)]
+    #[cfg(feature = "net")]
+    fn store(&self, value: u64, frame: &mut [u8]) {
+        let field = &mut frame[self.at..];
+        let Some(eight) = field.first_chunk_mut() else { return self.field.store(value, field) };
+        let (value, bits) = (value << self.spare_bits, u64::MAX << self.spare_bits);
+        let (value, bits) = if self.is_big {
+            (value.swap_bytes(), bits.swap_bytes())
+        } else {
+            (value >> self.spare_bits, bits >> self.spare_bits)
+        };
+        *eight = (u64::from_le_bytes(*eight) & !bits | value).to_le_bytes();
     }
 
     /// Whether the head is nothing but four bytes, big-endian, that count the message: the most common framing.
@@ -153,7 +210,7 @@ impl Length {
         if input.len() < self.head {
             return Ok(Cut::More { need: self.head, exact: false });
         }
-        let value = self.field.load(&input[self.at..]);
+        let value = self.load(input);
         let length = match value.checked_add_signed(self.bias) {
             Some(length) if length <= max_bytes as u64 => length,
             _ => return Err(self.refuse(value, max_bytes)),
@@ -187,13 +244,22 @@ impl Length {
         Ok(value)
     }
 
+    /// The same, where the error does not matter.
+    #[inline(always)]
+    #[cfg(feature = "net")]
+    fn value_if_fit(&self, length: usize) -> Option<u64> {
+        // Below zero it would be beyond `most` too.
+        let value = (length as u64).wrapping_sub(self.bias as u64);
+        (value <= self.most).then_some(value)
+    }
+
     /// How long the head is, if `input` is exactly one whole frame.
     #[inline(always)]
     #[cfg(feature = "net")]
     pub(super) fn sole(&self, input: &[u8], max_bytes: usize) -> Option<usize> {
         let message = input.len().checked_sub(self.head)?;
-        let said = self.field.load(&input[self.at..]).checked_add_signed(self.bias)?;
-        (said == message as u64 && message <= max_bytes).then_some(self.head)
+        let said = self.value_if_fit(message)?;
+        (self.load(input) == said && message <= max_bytes).then_some(self.head)
     }
 
     /// The head of a message of `length` bytes. `None` if something is wrong: [`encode`](Self::encode) says what.
@@ -203,8 +269,7 @@ impl Length {
         if given.is_some_and(|given| given.len() != self.head) {
             return None;
         }
-        let value = (length as u64).checked_add_signed(-self.bias).filter(|value| *value <= self.most)?;
-        Some(GivenHead { codec: self, given, value })
+        Some(GivenHead { codec: self, given, value: self.value_if_fit(length)? })
     }
 
     #[inline]

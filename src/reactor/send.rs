@@ -108,9 +108,13 @@ impl<N: Net> Reactor<N> {
             let (slot, batch, length) = (id.slot(), &mut connection.batch, message.len());
             let framing = &self.options.get(connection.options).framing;
             let place = if let Some(plain) = framing.plain_head(head, length) {
-                self.sends.begin(slot, batch, plain.len(), length, |to| to.copy_from_slice(&plain))
+                self.sends.begin(slot, batch, plain.len() + length).map(|frame| {
+                    let (head, place) = frame.split_at_mut(plain.len());
+                    head.copy_from_slice(&plain);
+                    place
+                })
             } else if let Some(given) = framing.given_head(head, length) {
-                self.sends.begin(slot, batch, given.bytes(), length, |to| given.write(to))
+                self.sends.begin(slot, batch, given.bytes() + length).map(|frame| given.write(frame))
             } else {
                 None
             };

@@ -104,29 +104,21 @@ impl Sends {
         (start, end)
     }
 
-    /// The short way: makes a frame the batch of a connection that has none. Its head is written, the place for its
-    /// message of `length` bytes comes back. `None`, and nothing done, where it would go too far.
+    /// The short way: makes a frame of so many bytes the batch of a connection that has none, for the caller to write.
+    /// `None`, and nothing done, where it would go too far.
     #[inline(always)]
-    pub(crate) fn begin(
-        &mut self,
-        slot: u32,
-        batch: &mut u32,
-        head_bytes: usize,
-        length: usize,
-        write_head: impl FnOnce(&mut [u8]),
-    ) -> Option<&mut [u8]> {
+    pub(crate) fn begin(&mut self, slot: u32, batch: &mut u32, length: usize) -> Option<&mut [u8]> {
         let start = self.filled;
-        let end = start + head_bytes + length;
+        let end = start + length;
         if end > self.short_end {
             return None;
         }
-        let (head, message) = self.arena.get_mut(start..end)?.split_at_mut(head_bytes);
-        write_head(head);
+        let frame = self.arena.get_mut(start..end)?;
         self.filled = end;
-        self.waiting_in_all += end - start;
+        self.waiting_in_all += length;
         *batch = self.pieces.len() as u32;
         self.pieces.push(Piece::alone(slot, Lane::Data, start, end, *batch));
-        Some(message)
+        Some(frame)
     }
 
     /// Zeroed memory is not touched before it is used.
