@@ -197,17 +197,16 @@ impl Framing {
         matches!(self.beats, Beats::Empty)
     }
 
-    /// The head of a message of `length` bytes where the head is nothing but that (`length:4be`), whatever `given` said
-    /// of it. `None` for any other framing, and for what is an error: [`encode`](Self::encode) it.
+    /// Whether the head is nothing but four bytes with the length, big-endian, whatever `given` says of them. Where
+    /// `given` is an error it is not: [`encode`](Self::encode) it.
     #[inline(always)]
     #[cfg(feature = "net")]
-    pub(crate) fn plain_head(&self, given: Option<&[u8]>, length: usize) -> Option<[u8; 4]> {
-        let length = u32::try_from(length).ok()?;
-        let fits = self.is_plain && given.is_none_or(|given| given.len() == 4);
-        fits.then_some(length.to_be_bytes())
+    pub(crate) fn has_plain_head(&self, given: Option<&[u8]>) -> bool {
+        self.is_plain && given.is_none_or(|given| given.len() == 4)
     }
 
-    /// The head of a message of `length` bytes in any `length` codec, as good as written. `None` as above.
+    /// The head of a message of `length` bytes in any `length` codec, as good as written. `None` for any other codec,
+    /// and for what is an error: [`encode`](Self::encode) it.
     #[inline(always)]
     #[cfg(feature = "net")]
     pub(crate) fn given_head<'a>(&'a self, given: Option<&'a [u8]>, length: usize) -> Option<GivenHead<'a>> {

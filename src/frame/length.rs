@@ -20,8 +20,10 @@ pub(crate) struct Length {
     bias: i64,
     /// The most that the field can say.
     most: u64,
-    /// Bits of a word of eight bytes that are not the field's, when it begins with the field.
+    /// How many bits of a word of eight bytes that begins with the field are not the field's.
     spare_bits: u32,
+    /// Those that are, in the little-endian word.
+    mask: u64,
     is_big: bool,
 }
 
@@ -126,24 +128,23 @@ impl GivenHead<'_> {
         self.codec.head
     }
 
-    /// Writes it to the front of `frame`; the place of the message, which is written after it, comes back.
+    /// Writes it to the front of `frame`, which has its size at least. The message is to be written after it.
     #[inline(always)]
-    pub(crate) fn write<'a>(&self, frame: &'a mut [u8]) -> &'a mut [u8] {
-        let head = &mut frame[..self.codec.head];
+    pub(crate) fn write(&self, frame: &mut [u8], head_bytes: usize) {
         match self.given {
-            Some(given) => copy_short(given, head),
-            None => head.fill(0),
+            Some(given) => copy_short(given, &mut frame[..head_bytes]),
+            None => frame[..head_bytes].fill(0),
         }
         self.codec.store(self.value, frame);
-        &mut frame[self.codec.head..]
     }
 }
 
-/// Copies to a slice of the same length: what has 4 to 16 bytes without a call, by two moves that overlap.
+/// Copies to a slice of the same length: 4 to 32 bytes without a call, by two moves that overlap.
 #[inline(always)]
 #[cfg(feature = "net")]
-fn copy_short(from: &[u8], to: &mut [u8]) {
+pub(crate) fn copy_short(from: &[u8], to: &mut [u8]) {
     match from.len() {
+        17..=32 => copy_ends::<16>(from, to),
         8..=16 => copy_ends::<8>(from, to),
         4..8 => copy_ends::<4>(from, to),
         _ => to.copy_from_slice(from),
@@ -166,7 +167,19 @@ impl Length {
         let adjust = i64::from(adjust);
         let bias = if includes_head { adjust - head as i64 } else { adjust };
         let spare_bits = 64 - 8 * field.width() as u32;
-        Self { field, at, head, adjust, includes_head, bias, most: field.most(), spare_bits, is_big: field.is_big() }
+        let mask = u64::MAX >> spare_bits;
+        Self {
+            field,
+            at,
+            head,
+            adjust,
+            includes_head,
+            bias,
+            most: field.most(),
+            spare_bits,
+            mask,
+            is_big: field.is_big(),
+        }
     }
 
     /// What the field of a head at the front of `input` says. Where there are eight bytes, as nearly always, without a
@@ -176,7 +189,7 @@ impl Length {
         let field = &input[self.at..];
         let Some(eight) = field.first_chunk() else { return self.field.load(field) };
         let word = u64::from_le_bytes(*eight);
-        if self.is_big { word.swap_bytes() >> self.spare_bits } else { word << self.spare_bits >> self.spare_bits }
+        if self.is_big { word.swap_bytes() >> self.spare_bits } else { word & self.mask }
     }
 
     /// Writes `value`, which fits, into the field of a head at the front of `frame`.
@@ -185,13 +198,8 @@ impl Length {
     fn store(&self, value: u64, frame: &mut [u8]) {
         let field = &mut frame[self.at..];
         let Some(eight) = field.first_chunk_mut() else { return self.field.store(value, field) };
-        let (value, bits) = (value << self.spare_bits, u64::MAX << self.spare_bits);
-        let (value, bits) = if self.is_big {
-            (value.swap_bytes(), bits.swap_bytes())
-        } else {
-            (value >> self.spare_bits, bits >> self.spare_bits)
-        };
-        *eight = (u64::from_le_bytes(*eight) & !bits | value).to_le_bytes();
+        let said = if self.is_big { (value << self.spare_bits).swap_bytes() } else { value };
+        *eight = (u64::from_le_bytes(*eight) & !self.mask | said).to_le_bytes();
     }
 
     /// Whether the head is nothing but four bytes, big-endian, that count the message: the most common framing.

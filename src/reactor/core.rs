@@ -198,7 +198,15 @@ impl<N: Net> Reactor<N> {
         self.pending.push_back((Record { id, user, kind }, None));
     }
 
+    #[inline]
     pub(crate) fn deliver_pending(&mut self, events: &mut Events) {
+        if !self.pending.is_empty() {
+            self.deliver_some(events);
+        }
+    }
+
+    #[inline(never)]
+    fn deliver_some(&mut self, events: &mut Events) {
         while !events.is_full() {
             let Some((mut record, block)) = self.pending.pop_front() else { break };
             if let Some(block) = block {

@@ -37,23 +37,62 @@ pub(crate) struct Record {
 #[derive(Clone, Copy)]
 pub(crate) enum RecordKind {
     /// Most messages: in the arena, and right behind its head of so many bytes.
-    Message { start: u32, head: u32, end: u32 },
+    Message {
+        start: u32,
+        head: u32,
+        end: u32,
+    },
     /// Any other message.
-    MessageApart { head: (u32, u32), message: (u32, u32), block: u32 },
-    Beat { beat: Beat, start: u32, end: u32, block: u32 },
-    Unsent { block: u32 },
+    MessageApart {
+        head: (u32, u32),
+        message: (u32, u32),
+        block: u32,
+    },
+    Beat {
+        beat: Beat,
+        start: u32,
+        end: u32,
+        block: u32,
+    },
+    Unsent {
+        block: u32,
+    },
     Opened(Option<ListenerId>),
-    Suspect { silence_ms: u32 },
-    Revived { silence_ms: u32 },
-    Full { queued: u32 },
+    Suspect {
+        silence_ms: u32,
+    },
+    Revived {
+        silence_ms: u32,
+    },
+    Full {
+        queued: u32,
+    },
     Drained,
     ReadClosed,
-    Closed { reason: Reason, os_error: i32, silence_ms: u32, queued: u32 },
-    ConnectFailed { reason: Reason, os_error: i32 },
-    Stalled { ms: u32 },
-    AcceptPaused { listener: ListenerId, cause: PauseCause },
-    AcceptResumed { listener: ListenerId },
-    MassSilence { silent: u32, of: u32 },
+    Closed {
+        reason: Reason,
+        os_error: i32,
+        silence_ms: u32,
+        queued: u32,
+    },
+    ConnectFailed {
+        reason: Reason,
+        os_error: i32,
+    },
+    Stalled {
+        ms: u32,
+    },
+    AcceptPaused {
+        listener: ListenerId,
+        cause: PauseCause,
+    },
+    AcceptResumed {
+        listener: ListenerId,
+    },
+    MassSilence {
+        silent: u32,
+        of: u32,
+    },
 }
 
 impl Events {

@@ -9,7 +9,7 @@ use super::net::Net;
 use super::obituary::ClosedBy;
 use super::options::WhenFull;
 use super::sends::Lane;
-use crate::frame::EncodeError;
+use crate::frame::{EncodeError, copy_short};
 
 /// Why a message was not accepted for sending. Nothing of it was queued.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -98,34 +98,38 @@ impl<N: Net> Reactor<N> {
 
     #[inline(always)]
     fn send_one(&mut self, id: ConnectionId, head: Option<&[u8]>, message: &[u8]) -> Result<(), SendError> {
-        // The usual: a live connection on which nothing waits, and a short head with a length.
-        if let Some(connection) = self.connections.get_mut(id.slot() as usize)
-            && connection.generation == id.generation()
-            && connection.batch == NO_BATCH
-            && connection.outbox.is_none()
-            && connection.flags.takes_sends()
-        {
+        // The usual: a live connection on which nothing waits, and a head of a known size with a length.
+        'usual: {
+            let Some(connection) = self.connections.get_mut(id.slot() as usize) else { break 'usual };
+            if connection.generation != id.generation()
+                || connection.batch != NO_BATCH
+                || connection.outbox.is_some()
+                || !connection.flags.takes_sends()
+            {
+                break 'usual;
+            }
             let (slot, batch, length) = (id.slot(), &mut connection.batch, message.len());
             let framing = &self.options.get(connection.options).framing;
-            let place = if let Some(plain) = framing.plain_head(head, length) {
-                self.sends.begin(slot, batch, plain.len() + length).map(|frame| {
-                    let (head, place) = frame.split_at_mut(plain.len());
-                    head.copy_from_slice(&plain);
-                    place
-                })
-            } else if let Some(given) = framing.given_head(head, length) {
-                self.sends.begin(slot, batch, given.bytes() + length).map(|frame| given.write(frame))
+            let place = if framing.has_plain_head(head) {
+                let Some(frame) = self.sends.begin(slot, batch, 4 + length) else { break 'usual };
+                let (head, place) = frame.split_at_mut(4);
+                // It fits the arena, so its length fits the head.
+                head.copy_from_slice(&(length as u32).to_be_bytes());
+                place
             } else {
-                None
+                let Some(given) = framing.given_head(head, length) else { break 'usual };
+                let head_bytes = given.bytes();
+                let Some(frame) = self.sends.begin(slot, batch, head_bytes + length) else { break 'usual };
+                given.write(frame, head_bytes);
+                &mut frame[head_bytes..]
             };
-            let Some(place) = place else { return self.send_one_unusual(id, head, message) };
             self.counters.messages_out += 1;
             self.monitor.spoke(slot);
             if let Some(statistics) = self.statistics.get_mut(slot as usize) {
                 statistics.message_sent();
             }
             // Last: it may be a call, and so nothing has to be kept over it.
-            place.copy_from_slice(message);
+            copy_short(message, place);
             debug_assert!(self.sends.waiting_in_all + self.outbox_bytes() <= self.config.outbox_bytes_max);
             return Ok(());
         }

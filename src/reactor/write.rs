@@ -11,10 +11,15 @@ use super::sends::{Lane, Piece, Sends};
 
 impl<N: Net> Reactor<N> {
     /// Sends what has gathered, now, without waiting for the next poll.
+    #[inline]
     pub fn flush(&mut self) {
-        if self.sends.is_empty() {
-            return;
+        if !self.sends.is_empty() {
+            self.flush_gathered();
         }
+    }
+
+    #[inline(never)]
+    fn flush_gathered(&mut self) {
         let sends = std::mem::take(&mut self.sends);
         for piece in &sends.pieces {
             if let Some(slot) = piece.slot() {
