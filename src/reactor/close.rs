@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use super::connection::{ConnectionId, Flags, NO_BATCH};
+use super::connection::{ConnectionId, Flags, NO_BUNDLE};
 use super::core::Reactor;
 use super::events::{Events, Reason, RecordKind};
 use super::judge::Autopsy;
@@ -122,7 +122,7 @@ impl<N: Net> Reactor<N> {
         match how {
             Close::Flush if !flags.any(Flags::DIALLING) => {
                 if !flags.any(Flags::CLOSING) {
-                    self.write_batch_of(slot);
+                    self.write_bundle_of(slot);
                     // R13: with `half_open` the application only sees off a peer that has ended already.
                     let (reason, by) = match code {
                         None if flags.any(Flags::READ_ENDED) => (Reason::PeerClosed, ClosedBy::Peer),
@@ -203,7 +203,7 @@ impl<N: Net> Reactor<N> {
                 if self.live(id).is_none() {
                     continue;
                 }
-                self.write_batch_of(id.slot());
+                self.write_bundle_of(id.slot());
             }
             self.begin_closing(id.slot(), reason, ClosedBy::Heartline);
         }
@@ -352,8 +352,8 @@ impl<N: Net> Reactor<N> {
         self.forget_inbound(slot);
         self.forget_outbox(slot);
         let connection = self.connections.remove(slot as usize);
-        if connection.batch != NO_BATCH {
-            self.sends.forget(connection.batch);
+        if connection.bundle != NO_BUNDLE {
+            self.sends.forget(connection.bundle);
         }
         self.options.release(connection.options);
         self.monitor.remove(slot);

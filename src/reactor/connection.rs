@@ -141,8 +141,8 @@ impl Flags {
     }
 }
 
-/// No batch of sends in this turn.
-pub(crate) const NO_BATCH: u32 = u32::MAX;
+/// No bundle of sends in this turn.
+pub(crate) const NO_BUNDLE: u32 = u32::MAX;
 
 /// A connection. Later rooms add arrays by slot, never fields (R3).
 #[derive(Debug)]
@@ -154,8 +154,8 @@ pub(crate) struct Connection<S> {
     pub(crate) inbound: Option<Box<Inbound>>,
     /// What the kernel refused; nothing while it takes everything.
     pub(crate) outbox: Option<Box<Outbox>>,
-    /// Where this turn's sends gather, or [`NO_BATCH`].
-    pub(crate) batch: u32,
+    /// Where this turn's sends gather, or [`NO_BUNDLE`].
+    pub(crate) bundle: u32,
     pub(crate) options: u16,
     pub(crate) flags: Flags,
 }

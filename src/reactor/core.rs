@@ -159,7 +159,7 @@ impl<N: Net> Reactor<N> {
             user: 0,
             inbound: None,
             outbox: None,
-            batch: super::connection::NO_BATCH,
+            bundle: super::connection::NO_BUNDLE,
             options,
             flags: Flags::new(flags),
         });

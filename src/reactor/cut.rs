@@ -48,7 +48,7 @@ impl<N: Net> Reactor<N> {
             monitor: &mut self.monitor,
             sends: &mut self.sends,
             counters: &mut self.counters,
-            batch: &mut connection.batch,
+            bundle: &mut connection.bundle,
             now: self.heard_at,
         };
         let mut statistics = self.statistics.get_mut(slot as usize);
@@ -110,7 +110,7 @@ impl<N: Net> Reactor<N> {
             monitor: &mut self.monitor,
             sends: &mut self.sends,
             counters: &mut self.counters,
-            batch: &mut connection.batch,
+            bundle: &mut connection.bundle,
             now: self.heard_at,
         };
         let mut statistics = self.statistics.get_mut(slot as usize);
@@ -232,7 +232,7 @@ impl<N: Net> Reactor<N> {
             let range = self.sends.append(&[], &self.control);
             self.control.clear();
             let connection = &mut self.connections[slot as usize];
-            self.sends.add(slot, &mut connection.batch, Lane::Control, range);
+            self.sends.add(slot, &mut connection.bundle, Lane::Control, range);
         }
     }
 }
@@ -258,7 +258,7 @@ struct Intake<'a> {
     monitor: &'a mut Monitor,
     sends: &'a mut Sends,
     counters: &'a mut Counters,
-    batch: &'a mut u32,
+    bundle: &'a mut u32,
     now: Millis,
 }
 
@@ -302,7 +302,7 @@ impl Intake<'_> {
             self.framing.answer(bytes, frame, out);
             Ok::<(), Infallible>(())
         });
-        self.sends.add(self.slot, self.batch, Lane::Control, range);
+        self.sends.add(self.slot, self.bundle, Lane::Control, range);
         self.counters.answers_out += 1;
     }
 }

@@ -1,6 +1,6 @@
 //! From readable to bytes: read into the arena, or straight into a long unfinished frame, and see the end.
 
-use super::connection::{ConnectionId, Flags, NO_BATCH};
+use super::connection::{ConnectionId, Flags, NO_BUNDLE};
 use super::core::Reactor;
 use super::cut::beat_of;
 use super::events::{ARENA_BYTES_MIN, Events, READ_BYTES_MIN, Reason, RecordKind};
@@ -145,7 +145,7 @@ impl<N: Net> Reactor<N> {
         }
         let entry = self.options.entry(connection.options);
         let bytes = &events.arena[events.lent..events.lent + count];
-        let waits = connection.outbox.is_some() || connection.batch != NO_BATCH;
+        let waits = connection.outbox.is_some() || connection.bundle != NO_BUNDLE;
         let beat = if entry.echoes_beats && !waits { entry.options.framing.sole_beat(bytes) } else { None };
         let Some(kind) = beat.filter(|_| count < READ_WINDOW_BYTES) else {
             return self.receive_more(slot, events, count);
@@ -169,7 +169,7 @@ impl<N: Net> Reactor<N> {
         }
         if sent < count {
             let rest = self.sends.append(&[], &bytes[sent..]);
-            self.sends.add(slot, &mut connection.batch, Lane::Control, rest);
+            self.sends.add(slot, &mut connection.bundle, Lane::Control, rest);
         }
     }
 

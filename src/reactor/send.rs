@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::connection::{ConnectionId, Flags, NO_BATCH};
+use super::connection::{ConnectionId, Flags, NO_BUNDLE};
 use super::core::Reactor;
 use super::events::{Reason, Record, RecordKind};
 use super::net::Net;
@@ -102,13 +102,13 @@ impl<N: Net> Reactor<N> {
         'usual: {
             let Some(connection) = self.connections.get_mut(id.slot() as usize) else { break 'usual };
             if connection.generation != id.generation()
-                || connection.batch != NO_BATCH
+                || connection.bundle != NO_BUNDLE
                 || connection.outbox.is_some()
                 || !connection.flags.takes_sends()
             {
                 break 'usual;
             }
-            let (slot, batch, length) = (id.slot(), &mut connection.batch, message.len());
+            let (slot, batch, length) = (id.slot(), &mut connection.bundle, message.len());
             let framing = &self.options.get(connection.options).framing;
             let place = if framing.has_plain_head(head) {
                 let Some(frame) = self.sends.begin(slot, batch, 4 + length) else { break 'usual };
@@ -217,12 +217,12 @@ impl<N: Net> Reactor<N> {
             return Err(SendError::Closing);
         }
         // The common case: nothing waits on this connection, and all of them together are below the cap.
-        let waits = connection.outbox.is_some() || connection.batch != NO_BATCH;
+        let waits = connection.outbox.is_some() || connection.bundle != NO_BUNDLE;
         if waits || self.outbox_bytes() + self.sends.waiting_in_all + (end - start) > self.config.outbox_bytes_max {
             self.make_room(slot, end - start)?;
         }
         let connection = &mut self.connections[slot as usize];
-        self.sends.add(slot, &mut connection.batch, Lane::Data, (start, end));
+        self.sends.add(slot, &mut connection.bundle, Lane::Data, (start, end));
         self.counters.messages_out += 1;
         self.monitor.spoke(slot);
         if let Some(statistics) = self.statistics.get_mut(slot as usize) {
@@ -244,9 +244,9 @@ impl<N: Net> Reactor<N> {
         if waiting == 0 || waiting + more <= high_bytes {
             return Ok(());
         }
-        if self.connections[slot as usize].batch != NO_BATCH {
+        if self.connections[slot as usize].bundle != NO_BUNDLE {
             // What was only gathered may leave: the socket may have room.
-            self.write_batch_of(slot);
+            self.write_bundle_of(slot);
             waiting = self.queued(slot);
             if self.connections[slot as usize].flags.any(Flags::WRITE_FAILED) {
                 return Err(SendError::Closing);
@@ -316,7 +316,7 @@ impl<N: Net> Reactor<N> {
     /// Bytes that wait on a connection.
     pub(crate) fn queued(&self, slot: u32) -> usize {
         let connection = &self.connections[slot as usize];
-        let gathered = if connection.batch == NO_BATCH { 0 } else { self.sends.waiting(connection.batch) };
+        let gathered = if connection.bundle == NO_BUNDLE { 0 } else { self.sends.waiting(connection.bundle) };
         connection.outbox.as_ref().map_or(0, |outbox| outbox.len()) + gathered
     }
 
@@ -330,7 +330,7 @@ impl<N: Net> Reactor<N> {
         let framing = &self.options.get(connection.options).framing;
         let ask = self.sends.build(|out| if framing.ask(out) { Ok(()) } else { Err(()) });
         if let Ok(range) = ask {
-            self.sends.add(slot, &mut connection.batch, Lane::Control, range);
+            self.sends.add(slot, &mut connection.bundle, Lane::Control, range);
             self.counters.asks_out += 1;
         }
     }

@@ -149,7 +149,7 @@ impl<N: Net> Reactor<N> {
             return Err(ReleaseError::Busy);
         }
         let slot = id.slot();
-        self.write_batch_of(slot);
+        self.write_bundle_of(slot);
         let connection = &mut self.connections[slot as usize];
         if connection.flags.any(Flags::WRITE_FAILED) {
             return Err(ReleaseError::NotOpen);
