@@ -69,9 +69,6 @@ pub struct Reactor<N: Net> {
     generation: u32,
     /// The descriptor was asked for: deadlines must show on it (R11).
     pub(crate) nested: bool,
-    /// Up to so many bytes that wait, a send may take the short way: `outbox_bytes_max`, or 0 when nested, since a send
-    /// must then show on the descriptor.
-    pub(crate) short_way_bytes_max: usize,
     /// What the alarm is set to, to set it only when that changes.
     pub(crate) alarm: Option<Millis>,
     /// Somebody woke the reactor: poll returns, with or without events.
@@ -142,7 +139,6 @@ impl<N: Net> Reactor<N> {
             // R14: from a seeded random start, so that an id of another reactor is stale here.
             generation: (config.seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 35) as u32 & GENERATION_MAX,
             nested: false,
-            short_way_bytes_max: config.outbox_bytes_max,
             alarm: None,
             woken: false,
             now,
@@ -204,16 +200,23 @@ impl<N: Net> Reactor<N> {
 
     /// Keeps an event until a batch has room for it.
     pub(crate) fn tell(&mut self, id: ConnectionId, user: u64, kind: RecordKind) {
-        self.pending.push_back((Record { id, user, kind, head: (0, 0), message: (0, 0), block: 0 }, None));
+        self.pending.push_back((Record { id, user, kind }, None));
     }
 
+    #[inline]
     pub(crate) fn deliver_pending(&mut self, events: &mut Events) {
+        if !self.pending.is_empty() {
+            self.deliver_some(events);
+        }
+    }
+
+    #[inline(never)]
+    fn deliver_some(&mut self, events: &mut Events) {
         while !events.is_full() {
             let Some((mut record, block)) = self.pending.pop_front() else { break };
             if let Some(block) = block {
-                record.message = (0, block.len() as u32);
                 events.blocks.push(block);
-                record.block = events.blocks.len() as u32;
+                record.kind = RecordKind::Unsent { block: events.blocks.len() as u32 };
             }
             events.records.push(record);
         }

@@ -29,6 +29,13 @@ enum Stopped {
     Bad(FrameError),
 }
 
+/// What the application may be shown of a frame.
+enum Shown {
+    Message,
+    /// And what it was taken for.
+    Beat(Beat),
+}
+
 impl<N: Net> Reactor<N> {
     /// Cuts what was read between the lent part of the arena and `filled`, in place; `kept` is the memory of the
     /// unfinished frame at its front. What messages lie in becomes lent. False: there is no more to do for now.
@@ -54,8 +61,8 @@ impl<N: Net> Reactor<N> {
             }
             match intake.cut(rest, &mut stream, budget) {
                 Ok((frame, shown)) => {
-                    if let Some(kind) = shown {
-                        events.records.push(intake.record(kind, &frame, at, 0));
+                    if let Some(shown) = shown {
+                        events.records.push(intake.record(shown, &frame, at, 0));
                         events.lent = at + frame.total;
                     }
                     at += frame.total;
@@ -86,24 +93,24 @@ impl<N: Net> Reactor<N> {
             }
             let rest = &mut inbound.bytes[inbound.cut..];
             match intake.cut(rest, &mut inbound.stream, budget) {
-                Ok((frame, Some(kind))) => {
+                Ok((frame, Some(shown))) => {
                     let is_all = inbound.cut == 0 && frame.total == rest.len();
                     if is_all && frame.total > REJOIN_BYTES_MAX {
                         // Its buffer itself is lent.
                         events.blocks.push(std::mem::take(&mut inbound.bytes));
-                        events.records.push(intake.record(kind, &frame, 0, events.blocks.len() as u32));
+                        events.records.push(intake.record(shown, &frame, 0, events.blocks.len() as u32));
                         break Stopped::Empty;
                     }
                     if frame.total <= events.arena.len() - events.lent {
                         let at = events.lent;
                         events.arena[at..at + frame.total].copy_from_slice(&rest[..frame.total]);
                         events.lent += frame.total;
-                        events.records.push(intake.record(kind, &frame, at, 0));
+                        events.records.push(intake.record(shown, &frame, at, 0));
                     } else {
                         // A frame is cut once (F7), so this one gets memory of its own; the rest waits for an empty arena.
                         budget.frames = 0;
                         events.blocks.push(rest[..frame.total].to_vec());
-                        events.records.push(intake.record(kind, &frame, 0, events.blocks.len() as u32));
+                        events.records.push(intake.record(shown, &frame, 0, events.blocks.len() as u32));
                     }
                     inbound.cut += frame.total;
                 }
@@ -268,44 +275,49 @@ impl Intake<'_> {
         rest: &mut [u8],
         stream: &mut Stream,
         budget: &mut Budget,
-    ) -> Result<(Frame, Option<RecordKind>), Stopped> {
+    ) -> Result<(Frame, Option<Shown>), Stopped> {
         match self.framing.cut(rest, stream, self.control) {
             Ok(Cut::Frame(frame)) => {
                 budget.frames -= 1;
-                let kind = self.take(rest, &frame);
-                Ok((frame, Some(kind).filter(|kind| kind.is_shown(self.deliver_beats))))
+                let taken = self.take(rest, &frame);
+                let is_shown = self.deliver_beats || matches!(taken, Shown::Message);
+                Ok((frame, is_shown.then_some(taken)))
             }
             Ok(Cut::More { need, exact }) => Err(Stopped::Unfinished { need, exact }),
             Err(error) => Err(Stopped::Bad(error)),
         }
     }
 
-    /// A message or beat at `at` of the arena (block 0) or of a block.
+    /// What is shown of a frame that lies at `at` of the arena (block 0) or of a block.
     #[inline]
-    fn record(&self, kind: RecordKind, frame: &Frame, at: usize, block: u32) -> Record {
+    fn record(&self, shown: Shown, frame: &Frame, at: usize, block: u32) -> Record {
         let place = |range: &std::ops::Range<usize>| ((at + range.start) as u32, (at + range.end) as u32);
-        let (head, message) = match kind {
-            RecordKind::Beat(_) => ((0, 0), place(&(0..frame.total))),
-            _ => (place(&frame.head), place(&frame.message)),
+        let (head, message) = (place(&frame.head), place(&frame.message));
+        let kind = match shown {
+            Shown::Beat(beat) => RecordKind::Beat { beat, start: at as u32, end: (at + frame.total) as u32, block },
+            Shown::Message if block == 0 && head.1 == message.0 => {
+                RecordKind::Message { start: head.0, head: head.1 - head.0, end: message.1 }
+            }
+            Shown::Message => RecordKind::MessageApart { head, message, block },
         };
-        Record { id: self.id, user: self.user, kind, head, message, block }
+        Record { id: self.id, user: self.user, kind }
     }
 
     /// Counts a frame and answers a beat.
     #[inline]
-    fn take(&mut self, bytes: &[u8], frame: &Frame) -> RecordKind {
+    fn take(&mut self, bytes: &[u8], frame: &Frame) -> Shown {
         if self.flags.any(Flags::FIRST_FRAME_DUE) {
             self.flags.clear(Flags::FIRST_FRAME_DUE);
             self.monitor.first_frame(self.slot, self.now);
         }
         if frame.kind != Kind::Message {
-            return RecordKind::Beat(self.beat(bytes, frame));
+            return Shown::Beat(self.beat(bytes, frame));
         }
         self.counters.messages_in += 1;
         if let Some(statistics) = &mut self.statistics {
             statistics.message_received();
         }
-        RecordKind::Message
+        Shown::Message
     }
 
     /// Answers a beat if that is owed; says what it was taken for.

@@ -86,11 +86,27 @@ pub struct Readiness {
     pub read_closed: bool,
 }
 
-impl Readiness {
-    /// Bytes to read, and nothing else that matters: most readiness is this.
-    #[inline]
-    pub(crate) fn is_news(self) -> bool {
+/// A notification as the kernel gave it, decoded no further than is asked.
+pub trait Notice: Copy {
+    /// [`Readiness::token`].
+    fn token(self) -> u64;
+    /// Readable and not `read_closed`: bytes to read, and nothing else that matters. Most notifications are this.
+    fn is_news(self) -> bool;
+    /// All of it.
+    fn readiness(self) -> Readiness;
+}
+
+impl Notice for Readiness {
+    fn token(self) -> u64 {
+        self.token
+    }
+
+    fn is_news(self) -> bool {
         self.readable && !self.read_closed
+    }
+
+    fn readiness(self) -> Readiness {
+        self
     }
 }
 
@@ -137,6 +153,8 @@ pub trait Net: Clock {
     type Waker: Clone + Send + Sync + 'static;
     /// A list of what was ready when a wait ended.
     type Ready;
+    /// An entry of it.
+    type Notice<'a>: Notice;
 
     /// An empty list for [`wait`](Net::wait), and how many entries it can take.
     fn ready_list(&self) -> (Self::Ready, usize);
@@ -144,7 +162,7 @@ pub trait Net: Clock {
     /// was ready when the wait ended. A full list means that there may be more. An interrupted wait is an empty one.
     fn wait(&mut self, ready: &mut Self::Ready, timeout_ms: Option<u64>) -> io::Result<()>;
     /// The entries of a list.
-    fn each_ready(ready: &Self::Ready) -> impl Iterator<Item = Readiness>;
+    fn each_ready(ready: &Self::Ready) -> impl Iterator<Item = Self::Notice<'_>>;
 
     /// Opens a listening socket and registers it with `token`.
     fn listen(&mut self, address: &Address, settings: ListenSettings, token: u64) -> io::Result<Self::Listener>;

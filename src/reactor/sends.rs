@@ -12,8 +12,6 @@ pub(crate) const SLICES_MAX: usize = 64;
 const GROWTH_BYTES: usize = 64 << 10;
 /// A scratch buffer above this is given back.
 const SCRATCH_BYTES_MAX: usize = 64 << 10;
-/// The longest head of a frame on the short way.
-const HEAD_BYTES_MAX: usize = crate::frame::LENGTH_HEAD_BYTES_MAX;
 const NO_SLOT: u32 = u32::MAX;
 const NO_PIECE: u32 = u32::MAX;
 
@@ -39,6 +37,13 @@ pub(crate) struct Piece {
 }
 
 impl Piece {
+    /// The first piece of a bundle, at `index`, with none behind it.
+    #[inline(always)]
+    fn alone(slot: u32, lane: Lane, start: usize, end: usize, index: u32) -> Self {
+        let (start, end) = (start as u32, end as u32);
+        Self { slot, start, end, next: NO_PIECE, last: index, bytes: end - start, lane }
+    }
+
     /// Whose bundle this piece begins; `None` for later pieces, and for bundles that are written or forgotten.
     #[inline]
     pub(crate) fn slot(&self) -> Option<u32> {
@@ -57,6 +62,8 @@ pub(crate) struct Sends {
     /// The frames lie in `..filled`; what is behind was written in earlier turns and is written over.
     arena: Vec<u8>,
     filled: usize,
+    /// Up to here a send may fill the arena without looking at anything else.
+    short_end: usize,
     pub(crate) pieces: Vec<Piece>,
     /// Bytes of all bundles that wait: what a broadcast shares counts for each that it is for.
     pub(crate) waiting_in_all: usize,
@@ -75,12 +82,10 @@ impl Sends {
         self.filled >= SEND_ARENA_BYTES
     }
 
-    /// Whether a message of `length` bytes and its head fit this flush, and all outboxes together if the kernel should
-    /// refuse everything.
-    #[inline(always)]
-    pub(crate) fn has_room(&self, length: usize, outbox_bytes_max: usize, outbox_bytes_now: u64) -> bool {
-        let refused = self.waiting_in_all + outbox_bytes_now as usize;
-        self.filled < SEND_ARENA_BYTES && refused + length + HEAD_BYTES_MAX <= outbox_bytes_max
+    /// See `Reactor::renew_short_way`: so many bytes may wait in all.
+    pub(crate) fn renew_short_way(&mut self, waiting_max: usize) {
+        let room = waiting_max.saturating_sub(self.waiting_in_all);
+        self.short_end = SEND_ARENA_BYTES.min(self.filled.saturating_add(room));
     }
 
     /// Appends two parts to the arena as one frame; returns where it lies.
@@ -99,26 +104,21 @@ impl Sends {
         (start, end)
     }
 
-    /// Appends a frame whose head is written in place; `None`, and nothing appended, if `write_head` says no.
+    /// The short way: makes a frame of so many bytes the bundle of a connection that has none, for the caller to write.
+    /// `None`, and nothing done, where it would go too far.
     #[inline(always)]
-    pub(crate) fn append_headed(
-        &mut self,
-        head_bytes: usize,
-        message: &[u8],
-        write_head: impl FnOnce(&mut [u8]) -> bool,
-    ) -> Option<(usize, usize)> {
+    pub(crate) fn begin(&mut self, slot: u32, bundle: &mut u32, length: usize) -> Option<&mut [u8]> {
         let start = self.filled;
-        let end = start + head_bytes + message.len();
-        if end > self.arena.len() {
-            self.grow(end);
-        }
-        let (head, rest) = self.arena[start..end].split_at_mut(head_bytes);
-        if !write_head(head) {
+        let end = start + length;
+        if end > self.short_end {
             return None;
         }
-        rest.copy_from_slice(message);
+        let frame = self.arena.get_mut(start..end)?;
         self.filled = end;
-        Some((start, end))
+        self.waiting_in_all += length;
+        *bundle = self.pieces.len() as u32;
+        self.pieces.push(Piece::alone(slot, Lane::Data, start, end, *bundle));
+        Some(frame)
     }
 
     /// Zeroed memory is not touched before it is used.
@@ -160,11 +160,10 @@ impl Sends {
     /// The same for a connection that has no bundle yet.
     #[inline(always)]
     pub(crate) fn add_first(&mut self, slot: u32, bundle: &mut u32, lane: Lane, (start, end): (usize, usize)) {
-        let index = self.pieces.len() as u32;
-        *bundle = index;
+        *bundle = self.pieces.len() as u32;
         self.waiting_in_all += end - start;
-        let (start, end) = (start as u32, end as u32);
-        self.pieces.push(Piece { slot, start, end, next: NO_PIECE, last: index, bytes: end - start, lane });
+        self.short_end = self.short_end.saturating_sub(end - start);
+        self.pieces.push(Piece::alone(slot, lane, start, end, *bundle));
     }
 
     /// Links piece `index` behind the others of a bundle.

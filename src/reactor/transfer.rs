@@ -202,6 +202,7 @@ impl<N: Net> Reactor<N> {
             outbox.push_begun(unsent);
             connection.outbox = Some(Box::new(outbox));
             self.counters.outbox_bytes_now += unsent.len() as u64;
+            self.renew_short_way();
         }
         self.tell_of(slot, RecordKind::Opened(None));
         self.list(slot);

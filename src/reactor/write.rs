@@ -12,10 +12,15 @@ use super::sends::{Lane, Piece, Sends};
 
 impl<N: Net> Reactor<N> {
     /// Sends what has gathered, now, without waiting for the next poll.
+    #[inline]
     pub fn flush(&mut self) {
-        if self.sends.is_empty() {
-            return;
+        if !self.sends.is_empty() {
+            self.flush_gathered();
         }
+    }
+
+    #[inline(never)]
+    fn flush_gathered(&mut self) {
         let sends = std::mem::take(&mut self.sends);
         for piece in &sends.pieces {
             if let Some(slot) = piece.slot() {
@@ -26,6 +31,7 @@ impl<N: Net> Reactor<N> {
         debug_assert!(self.sends.is_empty());
         self.sends = sends;
         self.sends.clear();
+        self.renew_short_way();
         self.show_work();
     }
 
@@ -51,6 +57,7 @@ impl<N: Net> Reactor<N> {
         self.write_bundle(&sends, &sends.pieces[index as usize], slot);
         self.sends = sends;
         self.sends.forget(index);
+        self.renew_short_way();
     }
 
     #[inline(always)]

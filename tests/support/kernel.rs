@@ -284,6 +284,7 @@ impl Net for Kernel {
     type Waker = ();
 
     type Ready = Vec<Readiness>;
+    type Notice<'a> = Readiness;
 
     fn ready_list(&self) -> (Vec<Readiness>, usize) {
         let list_max = self.world(|world| world.list_max);

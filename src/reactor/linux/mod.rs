@@ -3,6 +3,7 @@
 
 mod address;
 mod listener;
+mod transfer;
 
 use std::io::{self, IoSlice};
 use std::mem::MaybeUninit;
@@ -21,7 +22,8 @@ use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFl
 
 use self::address::{socket_address, tcp_address, unix_path};
 use self::listener::{Listener, open_listener};
-use crate::reactor::net::{Address, ListenSettings, Look, Net, Parting, Readiness};
+use self::transfer::transfer;
+use crate::reactor::net::{Address, ListenSettings, Look, Net, Notice, Parting, Readiness};
 use crate::reactor::obituary::TcpInfo;
 use crate::reactor::options::SocketOptions;
 use crate::time::{Clock, SystemClock};
@@ -56,6 +58,7 @@ impl Net for Linux {
     type Listener = Listener;
     type Waker = Arc<mio::Waker>;
     type Ready = mio::Events;
+    type Notice<'a> = &'a mio::event::Event;
 
     fn ready_list(&self) -> (mio::Events, usize) {
         (mio::Events::with_capacity(READY_MAX), READY_MAX)
@@ -73,16 +76,8 @@ impl Net for Linux {
     }
 
     #[inline]
-    fn each_ready(ready: &mio::Events) -> impl Iterator<Item = Readiness> {
-        ready.iter().map(|event| {
-            let failed = event.is_error();
-            Readiness {
-                token: event.token().0 as u64,
-                readable: event.is_readable(),
-                writable: event.is_writable() || failed,
-                read_closed: event.is_read_closed() || failed,
-            }
-        })
+    fn each_ready(ready: &mio::Events) -> impl Iterator<Item = &mio::event::Event> {
+        ready.iter()
     }
 
     fn listen(&mut self, address: &Address, settings: ListenSettings, token: u64) -> io::Result<Listener> {
@@ -194,22 +189,14 @@ impl Net for Linux {
 
     #[inline(always)]
     fn recv(&mut self, socket: &OwnedFd, buffer: &mut [u8]) -> io::Result<usize> {
-        let (fd, nobody) = (socket.as_raw_fd(), std::ptr::null_mut::<libc::c_void>());
-        // Not libc's recv: that is a cancellation point, which costs 45 instructions once there are threads.
-        // SAFETY: the kernel writes at most `buffer.len()` bytes into `buffer`, and no address.
-        let count =
-            unsafe { libc::syscall(libc::SYS_recvfrom, fd, buffer.as_mut_ptr(), buffer.len(), 0, nobody, nobody) };
-        usize::try_from(count).map_err(|_| io::Error::last_os_error())
+        // SAFETY: the kernel writes at most `buffer.len()` bytes into `buffer`.
+        unsafe { transfer(libc::SYS_recvfrom, socket, buffer.as_mut_ptr(), buffer.len(), 0) }
     }
 
     #[inline(always)]
     fn send(&mut self, socket: &OwnedFd, bytes: &[u8]) -> io::Result<usize> {
-        let (fd, nobody) = (socket.as_raw_fd(), std::ptr::null::<libc::c_void>());
-        // SAFETY: the kernel reads at most `bytes.len()` bytes of `bytes`, and no address.
-        let count = unsafe {
-            libc::syscall(libc::SYS_sendto, fd, bytes.as_ptr(), bytes.len(), libc::MSG_NOSIGNAL, nobody, 0_usize)
-        };
-        usize::try_from(count).map_err(|_| io::Error::last_os_error())
+        // SAFETY: the kernel reads at most `bytes.len()` bytes of `bytes` and changes none.
+        unsafe { transfer(libc::SYS_sendto, socket, bytes.as_ptr().cast_mut(), bytes.len(), libc::MSG_NOSIGNAL) }
     }
 
     fn send_vectored(&mut self, socket: &OwnedFd, slices: &[IoSlice<'_>]) -> io::Result<usize> {
@@ -312,6 +299,28 @@ impl Net for Linux {
             }
         }
         Ok(())
+    }
+}
+
+impl Notice for &mio::event::Event {
+    #[inline(always)]
+    fn token(self) -> u64 {
+        self.token().0 as u64
+    }
+
+    #[inline(always)]
+    fn is_news(self) -> bool {
+        self.is_readable() && !self.is_read_closed() && !self.is_error()
+    }
+
+    fn readiness(self) -> Readiness {
+        let failed = self.is_error();
+        Readiness {
+            token: self.token().0 as u64,
+            readable: self.is_readable(),
+            writable: self.is_writable() || failed,
+            read_closed: self.is_read_closed() || failed,
+        }
     }
 }
 
