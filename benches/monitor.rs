@@ -6,33 +6,20 @@
 //! turns or verdicts per second. At the stall a fifth of the peers are past their interval, granted time and asked anew.
 //! Ten million peers, memory and whole lives are in `monitor_ten_million.rs`.
 
+mod common;
+
 use std::hint::black_box;
 
+use common::{scattered, watching};
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use heartline::liveness::{Beat, Monitor, MonitorConfig, Policy, Role, Verdict};
+use heartline::liveness::{Beat, Monitor, Policy, Role, Verdict};
 use heartline::time::Millis;
 
 const SIZES: [u32; 3] = [10_000, 100_000, 1_000_000];
 
 /// `n` peers of a game that are asked, added over one interval.
-fn watching(n: u32) -> Monitor {
-    let mut monitor = Monitor::new(MonitorConfig::default(), Millis(0));
-    let game = monitor.define(Policy::game().with_role(Role::Both)).expect("a profile is well-formed");
-    (0..n).for_each(|peer| monitor.add(peer, game, Millis(u64::from(peer) * 5_000 / u64::from(n))));
-    monitor
-}
-
-/// Every number below `n` once, in an order that neither cache nor prefetcher can guess (Fisher and Yates, seeded).
-fn scattered(n: u32) -> Vec<u32> {
-    let mut order: Vec<u32> = (0..n).collect();
-    let mut dice = 0x9e37_79b9_7f4a_7c15_u64;
-    for last in (1..order.len()).rev() {
-        dice ^= dice << 13;
-        dice ^= dice >> 7;
-        dice ^= dice << 17;
-        order.swap(last, (dice % (last as u64 + 1)) as usize);
-    }
-    order
+fn game(n: u32) -> Monitor {
+    watching(n, Policy::game().with_role(Role::Both), 5_000)
 }
 
 fn traffic(criterion: &mut Criterion) {
@@ -40,7 +27,7 @@ fn traffic(criterion: &mut Criterion) {
     group.sample_size(10);
     for n in SIZES {
         group.throughput(Throughput::Elements(n.into()));
-        let (mut monitor, order, mut now) = (watching(n), scattered(n), 5_000);
+        let (mut monitor, order, mut now) = (game(n), scattered(n), 5_000);
         group.bench_function(BenchmarkId::new("heard, in random order", n), |bench| {
             bench.iter(|| {
                 now += 1;
@@ -62,7 +49,7 @@ fn turns(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("turn");
     group.sample_size(10);
     for n in SIZES {
-        let mut monitor = watching(n);
+        let mut monitor = game(n);
         let mut verdicts = Vec::new();
         group.throughput(Throughput::Elements(1));
         group.bench_function(BenchmarkId::new("promise, wake, nothing due", n), |bench| {
@@ -79,13 +66,13 @@ fn turns(criterion: &mut Criterion) {
         };
         group.throughput(Throughput::Elements(4_096));
         group.bench_function(BenchmarkId::new("4,096 verdicts", n), |bench| {
-            let fresh = || (watching(n), Vec::with_capacity(4_096));
+            let fresh = || (game(n), Vec::with_capacity(4_096));
             bench.iter_batched(fresh, one_turn, BatchSize::PerIteration);
         });
         group.throughput(Throughput::Elements(n.into()));
         group.bench_function(BenchmarkId::new("a stall: everybody looked at", n), |bench| {
             let late = || {
-                let mut monitor = watching(n);
+                let mut monitor = game(n);
                 monitor.promise(Some(Millis(6_000)));
                 monitor
             };

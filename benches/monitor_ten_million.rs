@@ -14,10 +14,13 @@
 
 #![allow(clippy::print_stdout)]
 
+mod common;
+
 use std::hint::black_box;
 use std::time::Instant;
 
-use heartline::liveness::{Beat, Monitor, MonitorConfig, PEER_BYTES, Policy, Role, Verdict, VerdictKind};
+use common::{scattered, watching};
+use heartline::liveness::{Beat, Monitor, PEER_BYTES, Policy, Role, Verdict, VerdictKind};
 use heartline::time::Millis;
 
 const MANY: u32 = 10_000_000;
@@ -27,7 +30,7 @@ fn main() {
     let words: Vec<String> = std::env::args().collect();
     if let Some(at) = words.iter().position(|word| word == "count") {
         let peers = words.get(at + 1).and_then(|peers| peers.parse().ok()).unwrap_or(FEW);
-        let mut monitor = watching(peers, Policy::im());
+        let mut monitor = watching(peers, Policy::im(), 0);
         count_heard(&mut monitor, &scattered(peers), 1);
         return;
     }
@@ -44,26 +47,6 @@ fn main() {
     stall(MANY);
 }
 
-fn watching(peers: u32, policy: Policy) -> Monitor {
-    let mut monitor = Monitor::new(MonitorConfig::default(), Millis(0));
-    let id = monitor.define(policy).expect("a profile is well-formed");
-    (0..peers).for_each(|peer| monitor.add(peer, id, Millis(0)));
-    monitor
-}
-
-/// Every peer once, in an order that no cache likes (Fisher and Yates, seeded).
-fn scattered(peers: u32) -> Vec<u32> {
-    let mut order: Vec<u32> = (0..peers).collect();
-    let mut dice = 0x9e37_79b9_7f4a_7c15_u64;
-    for last in (1..order.len()).rev() {
-        dice ^= dice << 13;
-        dice ^= dice >> 7;
-        dice ^= dice << 17;
-        order.swap(last, (dice % (last as u64 + 1)) as usize);
-    }
-    order
-}
-
 #[inline(never)]
 fn count_heard(monitor: &mut Monitor, order: &[u32], now: u64) {
     for peer in order {
@@ -73,7 +56,7 @@ fn count_heard(monitor: &mut Monitor, order: &[u32], now: u64) {
 
 fn heard(peers: u32) {
     let before = resident_bytes();
-    let mut monitor = watching(peers, Policy::im());
+    let mut monitor = watching(peers, Policy::im(), 0);
     let bytes = resident_bytes().saturating_sub(before) as f64 / f64::from(peers);
     let order = scattered(peers);
     let rounds = (20_000_000 / peers).max(2);
@@ -90,7 +73,7 @@ fn heard(peers: u32) {
 /// Everybody is asked and answers for an hour of virtual time: what the wheel costs for the living.
 fn an_hour_of_life(peers: u32) {
     let minutes = if peers > 1_000_000 { 1 } else { 60 };
-    let mut monitor = watching(peers, Policy::im().with_role(Role::Both));
+    let mut monitor = watching(peers, Policy::im().with_role(Role::Both), 0);
     let (mut verdicts, mut asks, mut turns, mut longest) = (Vec::new(), 0_u64, 0_u64, 0);
     let start = Instant::now();
     let mut now = Millis(0);
@@ -117,7 +100,7 @@ fn an_hour_of_life(peers: u32) {
 
 /// Everybody falls silent in the same millisecond.
 fn mass_death(peers: u32) {
-    let mut monitor = watching(peers, Policy::lan());
+    let mut monitor = watching(peers, Policy::lan(), 0);
     let mut verdicts: Vec<Verdict> = Vec::with_capacity(4_096);
     let (mut dead, mut count, mut longest) = (0, 0_u64, 0);
     let start = Instant::now();
@@ -139,7 +122,7 @@ fn mass_death(peers: u32) {
 
 /// The pass over all peers that a stall costs.
 fn stall(peers: u32) {
-    let mut monitor = watching(peers, Policy::im().with_role(Role::Both));
+    let mut monitor = watching(peers, Policy::im().with_role(Role::Both), 0);
     monitor.promise(Some(Millis(4_000)));
     let start = Instant::now();
     assert!(monitor.woke(Millis(64_000)).is_some());

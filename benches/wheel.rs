@@ -14,10 +14,13 @@
 //! | lazy heap | 24 bytes | Less: a deadline, no verdicts. `heard` is a store; the old entry goes on lying in the heap and is pushed again when it comes up. `cancel` is a store too, and leaves its entry to `expire`, where this bench does not see it. |
 //! | plain loop | 8 bytes | Least: a deadline. `expire` costs the same when nothing is due, so on each turn of a loop; the others cost next to nothing then. |
 
+mod common;
+
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::hint::black_box;
 
+use common::scattered;
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use heartline::liveness::{Monitor, MonitorConfig, Policy, PolicyId, VerdictKind};
 use heartline::time::Millis;
@@ -147,19 +150,6 @@ fn filled<T: Timers>(n: u32) -> T {
     let mut timers = T::empty();
     (0..n).for_each(|timer| timers.insert(timer, u64::from(timer) * 5_000 / u64::from(n)));
     timers
-}
-
-/// Every number below `n` once, in an order that neither cache nor prefetcher can guess (Fisher and Yates, seeded).
-fn scattered(n: u32) -> Vec<u32> {
-    let mut order: Vec<u32> = (0..n).collect();
-    let mut dice = 0x9e37_79b9_7f4a_7c15_u64;
-    for last in (1..order.len()).rev() {
-        dice ^= dice << 13;
-        dice ^= dice >> 7;
-        dice ^= dice << 17;
-        order.swap(last, (dice % (last as u64 + 1)) as usize);
-    }
-    order
 }
 
 fn operations<T: Timers>(criterion: &mut Criterion) {

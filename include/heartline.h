@@ -1199,7 +1199,8 @@ int32_t heartline_reactor_connect(struct heartline_reactor *reactor,
 // Takes over a connected stream socket, with bytes that were already read from it and bytes that are still to be sent
 // as they are; both are copied. OPENED comes with the next poll. `fd` is taken on success alone.
 //
-// Returns 0, or HEARTLINE_ERR_OS, _TOO_MANY, _INVALID, _VERSION, _NULL, _OVERLAP.
+// Returns 0, or HEARTLINE_ERR_OS, _TOO_MANY, _OVER_LIMIT (`unread` and partial_bytes_max), _REACTOR_FULL (`unsent` and
+// outbox_bytes_max), _INVALID, _VERSION, _NULL, _OVERLAP.
 int32_t heartline_reactor_adopt(struct heartline_reactor *reactor,
                                 int32_t fd,
                                 const struct heartline_codec *codec,

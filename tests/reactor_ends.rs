@@ -6,6 +6,7 @@ use std::io::Write;
 use std::os::fd::AsRawFd;
 use std::time::{Duration, Instant};
 
+use heartline::liveness::Role;
 use heartline::reactor::{
     Close, CloseError, ClosedBy, Config, DrainOptions, Events, ListenOptions, Marks, Reason, ReleaseError, SendError,
     WhenFull,
@@ -479,4 +480,22 @@ fn what_was_queued_when_a_write_failed_is_in_the_report() {
     pump.closed(id);
     let obituary = pump.reactor.obituary(id).unwrap();
     assert!(obituary.queued_bytes >= queued, "{} of {queued}", obituary.queued_bytes);
+}
+
+#[test]
+fn a_peer_that_left_while_it_was_paused_ends_as_it_left() {
+    let mut pump = Pump::default();
+    let policy = pump.reactor.define_policy(support::policy(Role::Watch, 400)).unwrap();
+    let at = pump.listen(&ListenOptions::new(length().policy(policy)));
+    let (said_goodbye, first) = pump.join(at);
+    let (reset, second) = pump.join(at);
+    let (_silent, third) = pump.join(at);
+    for id in [first, second, third] {
+        pump.reactor.pause(id);
+    }
+    said_goodbye.finish();
+    reset.reset();
+    assert_eq!(pump.closed(first).reason(), Some(Reason::PeerClosed));
+    assert_eq!(pump.closed(second).reason(), Some(Reason::PeerReset));
+    assert_eq!(pump.closed(third).reason(), Some(Reason::Silent));
 }

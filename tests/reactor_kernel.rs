@@ -5,7 +5,7 @@
 mod support;
 
 use heartline::liveness::Role;
-use heartline::reactor::net::Farewell;
+use heartline::reactor::net::Parting;
 use heartline::reactor::{Close, Config, Events, Options, Reason};
 use support::kernel::{Rig, World};
 use support::{What, framed, length, options, policy};
@@ -334,6 +334,68 @@ fn a_clock_that_runs_while_we_read_makes_no_death_early() {
     assert!(*last >= heard + 1000 - 4 && *last <= heard + 1010, "{last} for {heard}");
 }
 
+/// L4 across the border between what the wait listed and what an earlier turn left over.
+#[test]
+fn a_byte_of_the_ready_list_is_heard_by_a_clock_of_at_most_64_connections_ago() {
+    let mut rig = Rig::new(Config::default(), Events::with_capacity(20_000, 2 << 20));
+    let options = judged(&mut rig, Role::Watch, 1000);
+    rig.listen(options);
+    let left_over = rig.peers(63);
+    let ready = rig.peers(63);
+    for (socket, _) in left_over.iter().chain(&ready) {
+        rig.kernel.world(|world| world.bytes(*socket, &framed(b"first")));
+    }
+    rig.poll(0);
+    // Its whole share of a turn in one full read: there may be more.
+    for (socket, _) in &left_over {
+        rig.kernel.world(|world| world.bytes(*socket, &framed(&[0; 252]).repeat(64)));
+    }
+    rig.poll(0);
+    // There is, and the next turn reads it, after it has read from all the others.
+    rig.kernel.world(|world| {
+        for (socket, _) in &left_over {
+            world.bytes_unseen(*socket, &framed(b"last"));
+        }
+        for (socket, _) in &ready {
+            world.bytes(*socket, &framed(b""));
+        }
+        world.read_ns = 1_000_000;
+    });
+    rig.poll(0);
+    rig.kernel.world(|world| world.read_ns = 0);
+    let last = left_over.last().unwrap();
+    let heard = rig.now_ms();
+    assert_eq!(rig.messages(last.1).len(), 66, "its last word was read");
+    while rig.is_live(last.1) {
+        rig.poll(10_000);
+    }
+    // 64 reads of a millisecond, and the tick.
+    let silence = rig.now_ms() - heard;
+    assert!((1000 - 65..=1005).contains(&silence), "{silence} ms");
+}
+
+#[test]
+fn a_newcomer_is_heard_by_a_clock_of_at_most_64_connections_ago() {
+    let mut rig = Rig::default();
+    let options = judged(&mut rig, Role::Watch, 1000);
+    rig.listen(options);
+    rig.kernel.world(|world| {
+        world.accept_ns = 1_000_000;
+        for _ in 0..127 {
+            world.arrive();
+        }
+    });
+    rig.poll(0);
+    rig.kernel.world(|world| world.accept_ns = 0);
+    let accepted = rig.now_ms();
+    assert_eq!(rig.reactor.counters().accepted, 127);
+    while !rig.reactor.is_empty() {
+        rig.poll(10_000);
+    }
+    let silence = rig.now_ms() - accepted;
+    assert!((1000 - 65..=1005).contains(&silence), "{silence} ms");
+}
+
 #[test]
 fn a_byte_whose_edge_was_lost_saves_its_peer() {
     let mut rig = Rig::default();
@@ -347,7 +409,7 @@ fn a_byte_whose_edge_was_lost_saves_its_peer() {
     assert_eq!(rig.reactor.counters().last_looks_saved, 1);
     rig.run(1500);
     assert!(!rig.is_live(id));
-    assert_eq!(rig.kernel.world(|world| world.sockets[socket].closed), Some(Farewell::Abort), "R7");
+    assert_eq!(rig.kernel.world(|world| world.sockets[socket].closed), Some(Parting::Abort), "R7");
 }
 
 #[test]

@@ -6,7 +6,7 @@ mod support;
 use std::time::{Duration, Instant};
 
 use heartline::liveness::{Policy, Role};
-use heartline::reactor::{Config, Events, ListenOptions, Options, PauseCause, Reason, WhenFull};
+use heartline::reactor::{AdoptRefusal, Config, Events, ListenOptions, Options, PauseCause, Reason, WhenFull};
 use support::kernel::{Rig, World};
 use support::{Peer, Pump, Told, What, framed, length, options, policy};
 
@@ -374,4 +374,33 @@ fn a_dial_has_its_own_limit_and_its_own_reason() {
     rig.run(1000);
     assert_eq!(*rig.of(id)[0], What::Opened(None));
     assert!(rig.is_live(id));
+}
+
+#[test]
+fn what_comes_with_an_adoption_must_fit_under_the_caps_of_the_reactor() {
+    let config = Config { partial_bytes_max: 100, outbox_bytes_max: 200, ..Config::default() };
+    let mut rig = Rig::new(config, Events::new());
+    let unfinished = |bytes: usize| framed(&[7; 1000])[..bytes].to_vec();
+    let first = rig.adopt(&length(), unfinished(60), &[]).unwrap();
+    rig.poll(0);
+    assert_eq!(rig.reactor.state(first).unwrap().unread_bytes, 60);
+    let refused = rig.adopt(&length(), unfinished(41), &[]).unwrap_err();
+    assert_eq!(refused.unread, unfinished(41), "it comes back");
+    assert!(matches!(
+        refused.error,
+        AdoptRefusal::Unread { unread_bytes: 41, partial_bytes_now: 60, partial_bytes_max: 100 }
+    ));
+    let text = refused.error.to_string();
+    assert_eq!(text, "41 unread bytes do not fit: unfinished frames hold 60 of partial_bytes_max, 100");
+    let refused = rig.adopt(&length(), Vec::new(), &[0; 201]).unwrap_err();
+    assert!(matches!(
+        refused.error,
+        AdoptRefusal::Unsent { unsent_bytes: 201, outbox_bytes_now: 0, outbox_bytes_max: 200 }
+    ));
+    assert_eq!(std::io::Error::from(refused.error).kind(), std::io::ErrorKind::QuotaExceeded);
+    // Nothing of the refused stays, and what fits is taken.
+    let second = rig.adopt(&length(), unfinished(40), &[0; 200]).unwrap();
+    rig.run(10);
+    assert!(rig.is_live(first) && rig.is_live(second));
+    assert_eq!((rig.reactor.len(), rig.reactor.counters().partial_bytes_now), (2, 100));
 }

@@ -16,8 +16,8 @@ use super::monitor::{
 use super::policy::{heartline_policy, put_text, string};
 use super::sized;
 use crate::reactor::{
-    Address, Close, CloseError, ConnectionId, DrainOptions, Event, EventKind, Events, ListenerId, Options, Reactor,
-    ReleaseError,
+    Address, AdoptRefusal, Close, CloseError, ConnectionId, DrainOptions, Event, EventKind, Events, ListenerId,
+    Options, Reactor, ReleaseError,
 };
 
 /// An epoll set with connections in it. One thread at a time, any thread; other threads reach it by a mailbox.
@@ -78,6 +78,8 @@ impl Engine {
     pub(super) fn os_error(&mut self, error: &io::Error) -> i32 {
         match error.kind() {
             io::ErrorKind::QuotaExceeded => HEARTLINE_ERR_TOO_MANY,
+            // Found before the system was asked: it would have an errno.
+            io::ErrorKind::InvalidInput if error.raw_os_error().is_none() => HEARTLINE_ERR_INVALID,
             _ => {
                 self.os_error = error.raw_os_error().unwrap_or(0);
                 HEARTLINE_ERR_OS
@@ -337,7 +339,8 @@ pub unsafe extern "C" fn heartline_reactor_connect(
 /// Takes over a connected stream socket, with bytes that were already read from it and bytes that are still to be sent
 /// as they are; both are copied. OPENED comes with the next poll. `fd` is taken on success alone.
 ///
-/// Returns 0, or HEARTLINE_ERR_OS, _TOO_MANY, _INVALID, _VERSION, _NULL, _OVERLAP.
+/// Returns 0, or HEARTLINE_ERR_OS, _TOO_MANY, _OVER_LIMIT (`unread` and partial_bytes_max), _REACTOR_FULL (`unsent` and
+/// outbox_bytes_max), _INVALID, _VERSION, _NULL, _OVERLAP.
 ///
 /// # Safety
 /// `reactor` and `codec` are NULL or live; `fd` is open and nobody else's; `options` is NULL or has the bytes it says;
@@ -375,7 +378,11 @@ pub unsafe extern "C" fn heartline_reactor_adopt(
                 Err(refused) => {
                     // It stays the caller's.
                     let _ = refused.socket.into_raw_fd();
-                    Err(engine.os_error(&refused.error))
+                    Err(match refused.error {
+                        AdoptRefusal::Io(error) => engine.os_error(&error),
+                        AdoptRefusal::Unread { .. } => HEARTLINE_ERR_OVER_LIMIT,
+                        AdoptRefusal::Unsent { .. } => HEARTLINE_ERR_REACTOR_FULL,
+                    })
                 }
             }
         })

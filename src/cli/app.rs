@@ -64,6 +64,7 @@ impl Application {
         self.held.entry(id).or_default().echoes.push_back((head.to_vec(), message.to_vec()));
     }
 
+    #[inline(never)]
     fn broadcast(&mut self, reactor: &mut Reactor, from: ConnectionId, head: &[u8], message: &[u8]) {
         // Who is over the high mark does not get it (`--when-full` decides); the counters say so.
         reactor.broadcast_all(Some(from), Some(head), message);
@@ -79,6 +80,7 @@ impl Application {
     }
 
     /// The outbox has room again.
+    #[inline(never)]
     pub(crate) fn drained(&mut self, reactor: &mut Reactor, id: ConnectionId) {
         let Some(held) = self.held.get_mut(&id) else { return };
         while let Some((head, message)) = held.echoes.front() {
@@ -118,6 +120,7 @@ impl Application {
     }
 
     /// The peer sends no more: it gets what is owed to it, then the end.
+    #[inline(never)]
     pub(crate) fn read_closed(&mut self, reactor: &mut Reactor, id: ConnectionId) {
         match self.held.get_mut(&id) {
             Some(held) => held.read_closed = true,

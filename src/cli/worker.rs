@@ -44,12 +44,7 @@ impl Worker {
         let mut seen = 0;
         while !self.reactor.is_drained() {
             self.reactor.poll(&mut events, app.patience())?;
-            for event in &events {
-                match event.kind {
-                    EventKind::Message { head, message } => app.message(&mut self.reactor, event.id, head, message),
-                    _ => self.tell(&event, &mut app),
-                }
-            }
+            self.serve(&events, &mut app);
             app.retry(&mut self.reactor);
             if let Some(news) = orders.news(&mut seen) {
                 self.follow(news);
@@ -66,8 +61,21 @@ impl Worker {
         Ok(Legacy { counters: self.reactor.counters().clone(), advisor: self.reactor.monitor().advisor().clone() })
     }
 
+    /// A batch of events. Apart from the loop above, so that the compiler keeps this one in registers.
+    #[inline(never)]
+    fn serve(&mut self, events: &Events, app: &mut Application) {
+        for event in events {
+            match event.kind {
+                EventKind::Message { head, message } => app.message(&mut self.reactor, event.id, head, message),
+                _ => self.tell(event, app),
+            }
+        }
+    }
+
     /// All events but messages: the application's part, and a line where one is due.
-    fn tell(&mut self, event: &Event<'_>, app: &mut Application) {
+    // Inlined, since an event that is handed on must lie in memory, a message's too.
+    #[inline(always)]
+    fn tell(&mut self, event: Event<'_>, app: &mut Application) {
         let (id, log) = (event.id, &mut self.log);
         match event.kind {
             EventKind::Opened { .. } => {

@@ -3,6 +3,8 @@
 use super::beats::Beats;
 use super::delimiter::Delimiter;
 use super::fixed::Fixed;
+#[cfg(feature = "net")]
+use super::length::GivenHead;
 use super::length::Length;
 use super::line_header::LineHeader;
 use super::{Codec, Cut, EncodeError, Frame, FrameError, Kind, SpecError, Stream, raw, spec, varint};
@@ -148,17 +150,34 @@ impl Framing {
         }
     }
 
-    /// What `input` is if it is exactly one whole frame of a `length` codec, the case of most reads: how long its head is
-    /// and its kind. `None` says nothing: [`cut`](Self::cut) it.
+    /// How long the head is, if `input` is exactly one whole frame of a `length` codec and a message, the case of most
+    /// reads. `None` says nothing: [`cut`](Self::cut) it.
     #[inline(always)]
     #[cfg(feature = "net")]
-    pub(crate) fn sole(&self, input: &[u8]) -> Option<(usize, Kind)> {
+    pub(crate) fn sole_message(&self, input: &[u8]) -> Option<usize> {
         if self.is_plain {
             let length = input.len().checked_sub(4)?;
             let said = u32::from_be_bytes(*input.first_chunk()?) as usize;
-            let kind = if length == 0 { Kind::Either } else { Kind::Message };
-            return (said == length && length <= self.max_bytes).then_some((4, kind));
+            return (said == length && length > 0 && length <= self.max_bytes).then_some(4);
         }
+        let (head, kind) = self.sole(input)?;
+        (kind == Kind::Message).then_some(head)
+    }
+
+    /// What `input` is, if it is exactly one whole frame of a `length` codec and a beat. `None` as above.
+    #[inline]
+    #[cfg(feature = "net")]
+    pub(crate) fn sole_beat(&self, input: &[u8]) -> Option<Kind> {
+        if self.is_plain {
+            return (input == [0; 4]).then_some(Kind::Either);
+        }
+        let (_, kind) = self.sole(input)?;
+        (kind != Kind::Message).then_some(kind)
+    }
+
+    #[inline(always)]
+    #[cfg(feature = "net")]
+    fn sole(&self, input: &[u8]) -> Option<(usize, Kind)> {
         let Wire::Length(codec) = &self.wire else { return None };
         let head = codec.sole(input, self.max_bytes)?;
         Some((head, self.beats.kind(input, &(head..input.len()))))
@@ -178,21 +197,20 @@ impl Framing {
         matches!(self.beats, Beats::Empty)
     }
 
-    /// The head of a message of `length` bytes where the head is nothing but that (`length:4be`), whatever `given` said
-    /// of it. `None` for any other framing, and for what is an error: [`encode`](Self::encode) it.
+    /// Whether the head is nothing but four bytes with the length, big-endian, whatever `given` says of them. Where
+    /// `given` is an error it is not: [`encode`](Self::encode) it.
     #[inline(always)]
     #[cfg(feature = "net")]
-    pub(crate) fn plain_head(&self, given: Option<&[u8]>, length: usize) -> Option<[u8; 4]> {
-        let length = u32::try_from(length).ok()?;
-        let fits = self.is_plain && given.is_none_or(|given| given.len() == 4);
-        fits.then_some(length.to_be_bytes())
+    pub(crate) fn has_plain_head(&self, given: Option<&[u8]>) -> bool {
+        self.is_plain && given.is_none_or(|given| given.len() == 4)
     }
 
-    /// The `length` codec, whose heads have one size and can be written in place.
+    /// The head of a message of `length` bytes in any `length` codec, as good as written. `None` for any other codec,
+    /// and for what is an error: [`encode`](Self::encode) it.
     #[inline(always)]
     #[cfg(feature = "net")]
-    pub(crate) fn length(&self) -> Option<&Length> {
-        if let Wire::Length(codec) = &self.wire { Some(codec) } else { None }
+    pub(crate) fn given_head<'a>(&'a self, given: Option<&'a [u8]>, length: usize) -> Option<GivenHead<'a>> {
+        if let Wire::Length(codec) = &self.wire { codec.given_head(given, length) } else { None }
     }
 
     #[inline(never)]

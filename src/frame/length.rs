@@ -20,6 +20,11 @@ pub(crate) struct Length {
     bias: i64,
     /// The most that the field can say.
     most: u64,
+    /// How many bits of a word of eight bytes that begins with the field are not the field's.
+    spare_bits: u32,
+    /// Those that are, in the little-endian word.
+    mask: u64,
+    is_big: bool,
 }
 
 /// Width and byte order of a length field. One variant each, so that a cut branches once.
@@ -60,8 +65,13 @@ impl Field {
         }
     }
 
+    fn is_big(self) -> bool {
+        matches!(self, Self::TwoBig | Self::ThreeBig | Self::FourBig | Self::EightBig)
+    }
+
+    /// No message is longer than half of what eight bytes could say.
     fn most(self) -> u64 {
-        u64::MAX >> (64 - 8 * self.width())
+        (u64::MAX >> (64 - 8 * self.width())).min(i64::MAX as u64)
     }
 
     /// The value at the front of `bytes`, which has the width at least.
@@ -103,13 +113,93 @@ fn first<const N: usize>(bytes: &[u8]) -> [u8; N] {
     *bytes.first_chunk().expect("the head holds its length field: checked at set-up")
 }
 
+/// A head that fits its codec, and what its field is to say.
+#[cfg(feature = "net")]
+pub(crate) struct GivenHead<'a> {
+    codec: &'a Length,
+    given: Option<&'a [u8]>,
+    value: u64,
+}
+
+#[cfg(feature = "net")]
+impl GivenHead<'_> {
+    #[inline(always)]
+    pub(crate) fn bytes(&self) -> usize {
+        self.codec.head
+    }
+
+    /// Writes it to the front of `frame`, which has its size at least. The message is to be written after it.
+    #[inline(always)]
+    pub(crate) fn write(&self, frame: &mut [u8], head_bytes: usize) {
+        match self.given {
+            Some(given) => copy_short(given, &mut frame[..head_bytes]),
+            None => frame[..head_bytes].fill(0),
+        }
+        self.codec.store(self.value, frame);
+    }
+}
+
+/// Copies to a slice of the same length: 4 to 32 bytes without a call, by two moves that overlap.
+#[inline(always)]
+#[cfg(feature = "net")]
+pub(crate) fn copy_short(from: &[u8], to: &mut [u8]) {
+    match from.len() {
+        17..=32 => copy_ends::<16>(from, to),
+        8..=16 => copy_ends::<8>(from, to),
+        4..8 => copy_ends::<4>(from, to),
+        _ => to.copy_from_slice(from),
+    }
+}
+
+#[inline(always)]
+#[cfg(feature = "net")]
+fn copy_ends<const N: usize>(from: &[u8], to: &mut [u8]) {
+    let (Some(front), Some(back)) = (from.first_chunk::<N>(), from.last_chunk::<N>()) else { return };
+    let rest = from.len() - N;
+    to[..N].copy_from_slice(front);
+    to[rest..rest + N].copy_from_slice(back);
+}
+
 impl Length {
     /// `head` is at least `at` plus the field, at most [`LENGTH_HEAD_BYTES_MAX`]; `adjust` has 32 bits.
     pub(super) fn new(field: Field, at: usize, head: usize, adjust: i32, includes_head: bool) -> Self {
         debug_assert!(at + field.width() <= head && head <= LENGTH_HEAD_BYTES_MAX);
         let adjust = i64::from(adjust);
         let bias = if includes_head { adjust - head as i64 } else { adjust };
-        Self { field, at, head, adjust, includes_head, bias, most: field.most() }
+        let spare_bits = 64 - 8 * field.width() as u32;
+        let mask = u64::MAX >> spare_bits;
+        Self {
+            field,
+            at,
+            head,
+            adjust,
+            includes_head,
+            bias,
+            most: field.most(),
+            spare_bits,
+            mask,
+            is_big: field.is_big(),
+        }
+    }
+
+    /// What the field of a head at the front of `input` says. Where there are eight bytes, as nearly always, without a
+    /// branch for each kind of field.
+    #[inline(always)]
+    fn load(&self, input: &[u8]) -> u64 {
+        let field = &input[self.at..];
+        let Some(eight) = field.first_chunk() else { return self.field.load(field) };
+        let word = u64::from_le_bytes(*eight);
+        if self.is_big { word.swap_bytes() >> self.spare_bits } else { word & self.mask }
+    }
+
+    /// Writes `value`, which fits, into the field of a head at the front of `frame`.
+    #[inline(always)]
+    #[cfg(feature = "net")]
+    fn store(&self, value: u64, frame: &mut [u8]) {
+        let field = &mut frame[self.at..];
+        let Some(eight) = field.first_chunk_mut() else { return self.field.store(value, field) };
+        let said = if self.is_big { (value << self.spare_bits).swap_bytes() } else { value };
+        *eight = (u64::from_le_bytes(*eight) & !self.mask | said).to_le_bytes();
     }
 
     /// Whether the head is nothing but four bytes, big-endian, that count the message: the most common framing.
@@ -128,7 +218,7 @@ impl Length {
         if input.len() < self.head {
             return Ok(Cut::More { need: self.head, exact: false });
         }
-        let value = self.field.load(&input[self.at..]);
+        let value = self.load(input);
         let length = match value.checked_add_signed(self.bias) {
             Some(length) if length <= max_bytes as u64 => length,
             _ => return Err(self.refuse(value, max_bytes)),
@@ -169,8 +259,17 @@ impl Length {
             return Err(EncodeError::HeadSize { expected: self.head, given: head.len() });
         }
         let value = self.value(length)?;
-        self.field.store(value, &mut head[self.at..]);
+        self.store(value, head);
         Ok(self.head)
+    }
+
+    /// The same, where the error does not matter.
+    #[inline(always)]
+    #[cfg(feature = "net")]
+    fn value_if_fit(&self, length: usize) -> Option<u64> {
+        // Below zero it would be beyond `most` too.
+        let value = (length as u64).wrapping_sub(self.bias as u64);
+        (value <= self.most).then_some(value)
     }
 
     /// How long the head is, if `input` is exactly one whole frame.
@@ -178,32 +277,18 @@ impl Length {
     #[cfg(feature = "net")]
     pub(super) fn sole(&self, input: &[u8], max_bytes: usize) -> Option<usize> {
         let message = input.len().checked_sub(self.head)?;
-        let said = self.field.load(&input[self.at..]).checked_add_signed(self.bias)?;
-        (said == message as u64 && message <= max_bytes).then_some(self.head)
+        let said = self.value_if_fit(message)?;
+        (self.load(input) == said && message <= max_bytes).then_some(self.head)
     }
 
-    /// Bytes of every head.
+    /// The head of a message of `length` bytes. `None` if something is wrong: [`encode`](Self::encode) says what.
     #[inline(always)]
     #[cfg(feature = "net")]
-    pub(crate) fn head_bytes(&self) -> usize {
-        self.head
-    }
-
-    /// Writes the head of a message of `length` bytes over `to`, which has [`head_bytes`](Self::head_bytes). False if
-    /// something is wrong: [`encode`](Self::encode) says what.
-    #[inline(always)]
-    #[cfg(feature = "net")]
-    pub(crate) fn write_head(&self, given: Option<&[u8]>, length: usize, to: &mut [u8]) -> bool {
-        match given {
-            Some(given) if given.len() == to.len() => to.copy_from_slice(given),
-            Some(_) => return false,
-            None => to.fill(0),
+    pub(super) fn given_head<'a>(&'a self, given: Option<&'a [u8]>, length: usize) -> Option<GivenHead<'a>> {
+        if given.is_some_and(|given| given.len() != self.head) {
+            return None;
         }
-        let Some(value) = (length as u64).checked_add_signed(-self.bias).filter(|value| *value <= self.most) else {
-            return false;
-        };
-        self.field.store(value, &mut to[self.at..]);
-        true
+        Some(GivenHead { codec: self, given, value: self.value_if_fit(length)? })
     }
 
     #[inline]

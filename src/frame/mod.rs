@@ -54,5 +54,7 @@ pub use delimiter::DELIMITER_BYTES_MAX;
 pub use error::{EncodeError, FrameError, HeadFault};
 pub use framing::{Framing, MAX_BYTES_DIALLED, MAX_BYTES_LISTENER, MAX_BYTES_MOST};
 pub use length::LENGTH_HEAD_BYTES_MAX;
+#[cfg(feature = "net")]
+pub(crate) use length::copy_short;
 pub use line_header::LINE_HEAD_BYTES_MAX;
 pub use spec_error::{BeatFault, SpecError};

@@ -6,10 +6,12 @@ use std::net::{IpAddr, SocketAddr};
 
 use super::connection::{ConnectionId, Flags};
 use super::core::Reactor;
-use super::events::{Events, PauseCause, Reason, RecordKind};
-use super::net::{Address, Farewell, ListenSettings, Net};
+use super::errno::{is_broken_listener, is_out_of_resources};
+use super::events::{Events, RecordKind};
+use super::net::{Address, ListenSettings, Net, Parting};
 use super::options::{Keepalive, ListenOptions, Options, SocketOptions};
-use super::turn::LISTENER_TOKEN;
+use super::reason::{PauseCause, Reason};
+use super::turn::{CLOCK_EVERY, LISTENER_TOKEN};
 use crate::time::Millis;
 
 /// Connections taken from one listener in one turn.
@@ -151,7 +153,10 @@ impl<N: Net> Reactor<N> {
     }
 
     fn accept_some(&mut self, index: usize, events: &mut Events) {
-        for _ in 0..ACCEPTS_PER_TURN {
+        for count in 0..ACCEPTS_PER_TURN {
+            if count % CLOCK_EVERY == 0 {
+                self.refresh_heard_at();
+            }
             if self.pending.len() >= ACCEPTS_PER_TURN {
                 return;
             }
@@ -174,11 +179,11 @@ impl<N: Net> Reactor<N> {
                     self.listeners[index].ready = false;
                     return self.resume_accepting(index);
                 }
-                Err(error) if out_of_resources(&error) => {
+                Err(error) if is_out_of_resources(&error) => {
                     return self.pause_accepting(index, PauseCause::OutOfDescriptors);
                 }
-                // The listener itself is broken (EBADF, EINVAL, ENOTSOCK): no edge will come, and no spin.
-                Err(error) if matches!(error.raw_os_error(), Some(9 | 22 | 88)) => {
+                // No edge will come, and no spin.
+                Err(error) if is_broken_listener(&error) => {
                     self.counters.accept_errors += 1;
                     self.listeners[index].retry_at = Some(self.now + RETRY_MS);
                     return;
@@ -200,7 +205,7 @@ impl<N: Net> Reactor<N> {
             let count = listening.addresses.entry(ip).or_insert(0);
             if *count >= listening.per_address_max {
                 self.counters.count_close(Reason::OverLimit);
-                return self.net.close(socket, Farewell::Abort);
+                return self.net.close(socket, Parting::Abort);
             }
             *count += 1;
         }
@@ -215,8 +220,8 @@ impl<N: Net> Reactor<N> {
         if let Err(error) = self.start(id) {
             // It could not be set up: it was never Opened, so nobody is told of its end.
             self.counters.accept_errors += 1;
-            self.abandon(id, Farewell::Abort);
-            if out_of_resources(&error) {
+            self.abandon(id, Parting::Abort);
+            if is_out_of_resources(&error) {
                 self.pause_accepting(index, PauseCause::OutOfDescriptors);
             }
             return;
@@ -230,7 +235,7 @@ impl<N: Net> Reactor<N> {
     pub(crate) fn start(&mut self, id: ConnectionId) -> io::Result<()> {
         let slot = id.slot();
         let connection = &self.connections[slot as usize];
-        let socket_options = self.effective_socket_options(connection.options);
+        let socket_options = self.socket_options_at_opening(connection.options);
         self.net.configure(&connection.socket, &socket_options, &SocketOptions::KERNEL)?;
         self.net.register(&connection.socket, id.get())?;
         self.begin_liveness(slot);
@@ -249,11 +254,16 @@ impl<N: Net> Reactor<N> {
         }
     }
 
+    /// What a socket is set to when a connection with these options opens.
+    pub(crate) fn socket_options_at_opening(&self, number: u16) -> SocketOptions {
+        let policy = self.options.get(number).policy.unwrap_or(self.policies.none);
+        self.socket_options(number, self.monitor.policy(policy).judges())
+    }
+
     /// L9, L12: where a policy judges, the kernel's timeout is off; where none does, the kernel's probes are on.
-    pub(crate) fn effective_socket_options(&self, number: u16) -> SocketOptions {
+    pub(crate) fn socket_options(&self, number: u16, judged: bool) -> SocketOptions {
         let options = self.options.get(number);
         let mut socket = options.socket.clone();
-        let judged = options.policy.is_some_and(|policy| self.monitor.policy(policy).timeout_ms > 0);
         if judged {
             socket.user_timeout_ms = 0;
         } else {
@@ -315,9 +325,4 @@ fn has_allowance<N: Net>(listening: &mut Listening<N>, now: Millis) -> bool {
         return false;
     }
     true
-}
-
-/// EMFILE, ENFILE, ENOBUFS, ENOMEM, ENOSPC (epoll watches): it passes when something is given back.
-fn out_of_resources(error: &io::Error) -> bool {
-    matches!(error.raw_os_error(), Some(24 | 23 | 105 | 12 | 28))
 }

@@ -3,18 +3,20 @@
 
 use std::fmt;
 
-use super::connection::{ConnectionId, Flags, NO_BATCH};
+use super::connection::{ConnectionId, Flags, NO_BUNDLE};
 use super::core::Reactor;
-use super::events::{Events, Reason, RecordKind};
+use super::errno::is_of_peer;
+use super::events::{Events, RecordKind};
 use super::judge::Autopsy;
-use super::net::{Farewell, Net};
+use super::net::{Net, Parting};
 use super::obituary::{ClosedBy, Obituary};
 use super::options::AUTOPSIES_MAX;
+use super::reason::Reason;
 use crate::frame::FrameError;
 use crate::time::Millis;
 
 /// Sockets given up in one turn.
-const BURIALS_PER_TURN: usize = 256;
+pub(crate) const BURIALS_PER_TURN: usize = 256;
 
 /// How the application closes a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,49 +63,9 @@ pub(crate) struct Closing {
 pub(crate) struct Ended<S> {
     socket: S,
     obituary: Obituary,
-    farewell: Farewell,
+    parting: Parting,
     /// It was never Opened: what is told is ConnectFailed.
     dialling: bool,
-}
-
-/// How all connections are brought to an end.
-#[derive(Clone, Debug)]
-pub struct DrainOptions {
-    /// The closes are spread evenly over this. Default 0: all at once.
-    pub spread_ms: u64,
-    /// Whoever is left after this is cut off. Default 10,000; not below the spread.
-    pub limit_ms: u64,
-    /// A message for each connection, sent just before its close begins.
-    pub farewell: Option<Vec<u8>>,
-    /// Told instead of `drained`; from 256 up.
-    pub code: Option<u16>,
-}
-
-impl Default for DrainOptions {
-    fn default() -> Self {
-        Self { spread_ms: 0, limit_ms: 10_000, farewell: None, code: None }
-    }
-}
-
-pub(crate) struct Drain {
-    options: DrainOptions,
-    reason: Reason,
-    began: Millis,
-    ids: Vec<ConnectionId>,
-    /// How many of `ids` were asked to close.
-    done: usize,
-}
-
-impl Drain {
-    /// When the next close is due, or the end.
-    pub(crate) fn next_at(&self) -> Millis {
-        let limit = self.began + self.options.limit_ms;
-        if self.done >= self.ids.len() {
-            return limit;
-        }
-        let at = (u128::from(self.options.spread_ms) * self.done as u128).div_ceil(self.ids.len() as u128);
-        (self.began + at as u64).min(limit)
-    }
 }
 
 impl<N: Net> Reactor<N> {
@@ -122,7 +84,7 @@ impl<N: Net> Reactor<N> {
         match how {
             Close::Flush if !flags.any(Flags::DIALLING) => {
                 if !flags.any(Flags::CLOSING) {
-                    self.write_batch_of(slot);
+                    self.write_bundle_of(slot);
                     // R13: with `half_open` the application only sees off a peer that has ended already.
                     let (reason, by) = match code {
                         None if flags.any(Flags::READ_ENDED) => (Reason::PeerClosed, ClosedBy::Peer),
@@ -135,84 +97,12 @@ impl<N: Net> Reactor<N> {
                 // One reason: a close that is under way is only made quicker.
                 let begun = self.closing.get(&slot).map(|closing| (closing.reason, closing.by));
                 let (reason, by) = begun.unwrap_or((reason, ClosedBy::Application));
-                let farewell = if how == Close::Abort { Farewell::Abort } else { Farewell::Orderly };
-                self.end_by(slot, reason, 0, by, None, farewell);
+                let parting = if how == Close::Abort { Parting::Abort } else { Parting::Orderly };
+                self.end_by(slot, reason, 0, by, None, parting);
             }
         }
         self.show_work();
         Ok(())
-    }
-
-    /// Brings all to an end: stops listening at once, then closes evenly over the spread, all by the limit. Polls go
-    /// on as before; it is over when [`is_drained`](Self::is_drained).
-    pub fn drain(&mut self, options: DrainOptions) -> Result<(), CloseError> {
-        let reason = match options.code {
-            None => Reason::Drained,
-            Some(code) if code >= 256 => Reason::Application(code),
-            Some(code) => return Err(CloseError::CodeReserved(code)),
-        };
-        let listeners: Vec<_> =
-            self.listeners.iter().map(|(index, _)| super::accept::ListenerId(index as u32)).collect();
-        for listener in listeners {
-            self.stop_listening(listener);
-        }
-        let began = self.read_clock();
-        let ids = self.ids().collect();
-        let limit_ms = options.limit_ms.max(options.spread_ms);
-        self.drain = Some(Drain { options: DrainOptions { limit_ms, ..options }, reason, began, ids, done: 0 });
-        self.show_work();
-        Ok(())
-    }
-
-    /// Whether a drain was begun and no connection is left whose end is not told.
-    pub fn is_drained(&self) -> bool {
-        let told = self.ended.is_empty() && self.pending.is_empty() && self.autopsies.is_empty();
-        self.drain.is_some() && self.connections.is_empty() && told
-    }
-
-    /// Whether a drain was begun.
-    pub fn is_draining(&self) -> bool {
-        self.drain.is_some()
-    }
-
-    pub(crate) fn proceed_with_drain(&mut self) {
-        let Some(drain) = &mut self.drain else { return };
-        let (elapsed, reason) = (self.now.since(drain.began), drain.reason);
-        let total = drain.ids.len();
-        let due = match drain.options.spread_ms {
-            0 => total,
-            spread => (total as u128 * u128::from(elapsed) / u128::from(spread) + 1).min(total as u128) as usize,
-        };
-        let from = drain.done;
-        // A large drain without a spread is carried out in bounded steps too.
-        let due = due.min(from + BURIALS_PER_TURN);
-        drain.done = due.max(from);
-        let ids: Vec<_> = drain.ids[from..drain.done].to_vec();
-        let farewell = drain.options.farewell.clone();
-        let over = elapsed >= drain.options.limit_ms;
-        for id in ids {
-            let Some(connection) = self.live(id) else { continue };
-            if connection.flags.any(Flags::DIALLING) {
-                self.end(id.slot(), reason, 0, ClosedBy::Heartline);
-                continue;
-            }
-            if let Some(farewell) = &farewell {
-                // Who cannot take it is closed all the same.
-                let _ = self.send(id, farewell);
-                // Where the options say close when full, that was its end.
-                if self.live(id).is_none() {
-                    continue;
-                }
-                self.write_batch_of(id.slot());
-            }
-            self.begin_closing(id.slot(), reason, ClosedBy::Heartline);
-        }
-        if over {
-            let slots: Vec<u32> = self.connections.iter().map(|(slot, _)| slot as u32).take(BURIALS_PER_TURN).collect();
-            for slot in slots {
-                self.end_by(slot, reason, 0, ClosedBy::Heartline, None, Farewell::Abort);
-            }
-        }
     }
 
     /// Flush, FIN, wait for the peer's FIN, within `close_ms`.
@@ -270,11 +160,8 @@ impl<N: Net> Reactor<N> {
             Some(&(written, _)) => written,
             None => error,
         };
-        // ECONNRESET, EPIPE: the peer did it. All others are told as they are.
-        let (reason, by) = match error {
-            104 | 32 => (Reason::PeerReset, ClosedBy::Peer),
-            _ => (Reason::OsError, ClosedBy::System),
-        };
+        let (reason, by) =
+            if is_of_peer(error) { (Reason::PeerReset, ClosedBy::Peer) } else { (Reason::OsError, ClosedBy::System) };
         self.end(slot, reason, error, by);
     }
 
@@ -289,13 +176,13 @@ impl<N: Net> Reactor<N> {
 
     pub(crate) fn end_with(&mut self, slot: u32, reason: Reason, error: i32, by: ClosedBy, frame: Option<FrameError>) {
         // R7: a death, and whatever is broken, is aborted: no orphan stays in the kernel.
-        let farewell = match reason {
+        let parting = match reason {
             Reason::Silent | Reason::FrameStalled | Reason::OutputStalled | Reason::PeerReset | Reason::OsError => {
-                Farewell::Abort
+                Parting::Abort
             }
-            _ => Farewell::Orderly,
+            _ => Parting::Orderly,
         };
-        self.end_by(slot, reason, error, by, frame, farewell);
+        self.end_by(slot, reason, error, by, frame, parting);
     }
 
     /// The one place where a connection leaves its slot. The id is stale from here on; the rest follows in [`bury`](Self::bury).
@@ -306,7 +193,7 @@ impl<N: Net> Reactor<N> {
         os_error: i32,
         by: ClosedBy,
         frame_error: Option<FrameError>,
-        farewell: Farewell,
+        parting: Parting,
     ) {
         let connection = &self.connections[slot as usize];
         let dialling = connection.flags.any(Flags::DIALLING);
@@ -344,7 +231,7 @@ impl<N: Net> Reactor<N> {
             self.counters.deaths += 1;
         }
         self.counters.count_close(reason);
-        self.ended.push_back(Ended { socket, obituary, farewell, dialling });
+        self.ended.push_back(Ended { socket, obituary, parting, dialling });
     }
 
     /// Takes a connection out of everything that knows its slot.
@@ -352,8 +239,8 @@ impl<N: Net> Reactor<N> {
         self.forget_inbound(slot);
         self.forget_outbox(slot);
         let connection = self.connections.remove(slot as usize);
-        if connection.batch != NO_BATCH {
-            self.sends.forget(connection.batch);
+        if connection.bundle != NO_BUNDLE {
+            self.sends.forget(connection.bundle);
         }
         self.options.release(connection.options);
         self.monitor.remove(slot);
@@ -361,15 +248,16 @@ impl<N: Net> Reactor<N> {
         self.dialling.remove(&slot);
         self.first_frames.remove(&slot);
         self.write_errors.remove(&slot);
+        self.bad_frames.remove(&slot);
         self.uncount_address(slot);
         self.counters.connections_now -= 1;
         connection.socket
     }
 
     /// A connection that could not be set up; nobody knows of it.
-    pub(crate) fn abandon(&mut self, id: ConnectionId, farewell: Farewell) {
+    pub(crate) fn abandon(&mut self, id: ConnectionId, parting: Parting) {
         let socket = self.forget(id.slot());
-        self.net.close(socket, farewell);
+        self.net.close(socket, parting);
     }
 
     /// Gives up the sockets of ended connections and tells their ends: as many as a turn may, and as the batch has room.
@@ -383,7 +271,7 @@ impl<N: Net> Reactor<N> {
             if events.is_full() {
                 break;
             }
-            let Some(Ended { socket, mut obituary, farewell, dialling }) = self.ended.pop_front() else { break };
+            let Some(Ended { socket, mut obituary, parting, dialling }) = self.ended.pop_front() else { break };
             if self.config.statistics && !dialling {
                 obituary.tcp = self.net.tcp_info(&socket);
             }
@@ -403,7 +291,7 @@ impl<N: Net> Reactor<N> {
                 let _ = self.net.shutdown_write(&socket);
                 self.autopsies.push_back(Autopsy { socket, ends: self.now + u64::from(self.config.autopsy_ms) });
             } else {
-                self.net.close(socket, farewell);
+                self.net.close(socket, parting);
             }
         }
         self.retry_accepting();

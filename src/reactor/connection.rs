@@ -91,6 +91,8 @@ impl Flags {
     pub(crate) const CONTROL_FULL: u16 = 1 << 12;
     /// We dialled it.
     pub(crate) const DIALLED: u16 = 1 << 13;
+    /// Bytes that are no frame came behind messages of one batch: once the replies have left, it ends.
+    pub(crate) const FRAME_BAD: u16 = 1 << 14;
 
     #[inline]
     pub(crate) const fn new(bits: u16) -> Self {
@@ -109,7 +111,8 @@ impl Flags {
             | Flags::READ_ENDED
             | Flags::FIRST_FRAME_DUE
             | Flags::WRITE_FAILED
-            | Flags::CONTROL_FULL;
+            | Flags::CONTROL_FULL
+            | Flags::FRAME_BAD;
         self.0 & (UNUSUAL | Self::WRITABLE) == Self::WRITABLE
     }
 
@@ -141,8 +144,8 @@ impl Flags {
     }
 }
 
-/// No batch of sends in this turn.
-pub(crate) const NO_BATCH: u32 = u32::MAX;
+/// No bundle of sends in this turn.
+pub(crate) const NO_BUNDLE: u32 = u32::MAX;
 
 /// A connection. Later rooms add arrays by slot, never fields (R3).
 #[derive(Debug)]
@@ -154,8 +157,8 @@ pub(crate) struct Connection<S> {
     pub(crate) inbound: Option<Box<Inbound>>,
     /// What the kernel refused; nothing while it takes everything.
     pub(crate) outbox: Option<Box<Outbox>>,
-    /// Where this turn's sends gather, or [`NO_BATCH`].
-    pub(crate) batch: u32,
+    /// Where this turn's sends gather, or [`NO_BUNDLE`].
+    pub(crate) bundle: u32,
     pub(crate) options: u16,
     pub(crate) flags: Flags,
 }

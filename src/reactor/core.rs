@@ -8,9 +8,10 @@ use std::io;
 use slab::Slab;
 
 use super::accept::Listening;
-use super::close::{Closing, Drain, Ended};
+use super::close::{Closing, Ended};
 use super::connection::{Connection, ConnectionId, Flags, GENERATION_MAX};
 use super::counters::Counters;
+use super::drain::Drain;
 use super::events::{Events, Record, RecordKind};
 use super::judge::Autopsy;
 use super::mailbox::Mail;
@@ -19,6 +20,7 @@ use super::obituary::Obituary;
 use super::options::{CONNECTIONS_MAX, Config, OptionsTable};
 use super::sends::Sends;
 use super::statistics::{Statistics, Step};
+use crate::frame::FrameError;
 use crate::liveness::{Monitor, MonitorConfig, Policy, PolicyError, PolicyId, Verdict};
 use crate::time::Millis;
 
@@ -50,6 +52,8 @@ pub struct Reactor<N: Net> {
     pub(crate) dialling: HashMap<u32, Millis>,
     /// Errors of failed writes and the bytes that were lost with them, until the read side has told the rest.
     pub(crate) write_errors: HashMap<u32, (i32, usize)>,
+    /// What was wrong with the bytes of connections that end for it.
+    pub(crate) bad_frames: HashMap<u32, FrameError>,
     /// Since when the first frame of a connection is awaited, in attended time.
     pub(crate) first_frames: HashMap<u32, Millis>,
     /// Listener and address of connections that count against a limit per address.
@@ -65,9 +69,6 @@ pub struct Reactor<N: Net> {
     generation: u32,
     /// The descriptor was asked for: deadlines must show on it (R11).
     pub(crate) nested: bool,
-    /// Up to so many bytes that wait, a send may take the short way: `outbox_bytes_max`, or 0 when nested, since a send
-    /// must then show on the descriptor.
-    pub(crate) short_way_bytes_max: usize,
     /// What the alarm is set to, to set it only when that changes.
     pub(crate) alarm: Option<Millis>,
     /// Somebody woke the reactor: poll returns, with or without events.
@@ -126,6 +127,7 @@ impl<N: Net> Reactor<N> {
             closing: HashMap::new(),
             dialling: HashMap::new(),
             write_errors: HashMap::new(),
+            bad_frames: HashMap::new(),
             first_frames: HashMap::new(),
             counted_addresses: HashMap::new(),
             drain: None,
@@ -137,7 +139,6 @@ impl<N: Net> Reactor<N> {
             // R14: from a seeded random start, so that an id of another reactor is stale here.
             generation: (config.seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 35) as u32 & GENERATION_MAX,
             nested: false,
-            short_way_bytes_max: config.outbox_bytes_max,
             alarm: None,
             woken: false,
             now,
@@ -163,7 +164,7 @@ impl<N: Net> Reactor<N> {
             user: 0,
             inbound: None,
             outbox: None,
-            batch: super::connection::NO_BATCH,
+            bundle: super::connection::NO_BUNDLE,
             options,
             flags: Flags::new(flags),
         });
@@ -199,16 +200,23 @@ impl<N: Net> Reactor<N> {
 
     /// Keeps an event until a batch has room for it.
     pub(crate) fn tell(&mut self, id: ConnectionId, user: u64, kind: RecordKind) {
-        self.pending.push_back((Record { id, user, kind, head: (0, 0), message: (0, 0), block: 0 }, None));
+        self.pending.push_back((Record { id, user, kind }, None));
     }
 
+    #[inline]
     pub(crate) fn deliver_pending(&mut self, events: &mut Events) {
+        if !self.pending.is_empty() {
+            self.deliver_some(events);
+        }
+    }
+
+    #[inline(never)]
+    fn deliver_some(&mut self, events: &mut Events) {
         while !events.is_full() {
             let Some((mut record, block)) = self.pending.pop_front() else { break };
             if let Some(block) = block {
-                record.message = (0, block.len() as u32);
                 events.blocks.push(block);
-                record.block = events.blocks.len() as u32;
+                record.kind = RecordKind::Unsent { block: events.blocks.len() as u32 };
             }
             events.records.push(record);
         }
@@ -229,14 +237,6 @@ impl<N: Net> Reactor<N> {
     #[cfg(feature = "capi")]
     pub(crate) fn default_policy(&self) -> PolicyId {
         self.policies.beats
-    }
-
-    /// Changes a policy: the live connections that follow it change with it.
-    pub fn redefine_policy(&mut self, id: PolicyId, policy: Policy) -> Result<(), PolicyError> {
-        let now = self.read_clock();
-        self.monitor.redefine(id, policy, now)?;
-        self.show_work();
-        Ok(())
     }
 
     /// Counters of everything that happens.

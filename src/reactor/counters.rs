@@ -1,6 +1,6 @@
 //! Counters for everything that happens, readable as one struct.
 
-use super::events::Reason;
+use super::reason::Reason;
 use crate::liveness::Beat;
 
 macro_rules! counters {

@@ -5,10 +5,11 @@ use std::convert::Infallible;
 use super::connection::{ConnectionId, Flags};
 use super::core::Reactor;
 use super::counters::Counters;
-use super::events::{Events, Reason, Record, RecordKind};
+use super::events::{Events, Record, RecordKind};
 use super::inbound::{Inbound, REJOIN_BYTES_MAX};
 use super::net::Net;
 use super::obituary::ClosedBy;
+use super::reason::Reason;
 use super::receive::Budget;
 use super::sends::{Lane, Sends};
 use super::statistics::Statistics;
@@ -18,6 +19,8 @@ use crate::time::Millis;
 
 /// Why the cutting of one buffer stopped.
 enum Stopped {
+    /// It is cut to its last byte.
+    Empty,
     /// All whole frames are out; the rest is an unfinished frame that needs this many bytes in all, exactly or at least.
     Unfinished { need: usize, exact: bool },
     /// The budget is spent, or the batch is full: there may be more whole frames.
@@ -26,9 +29,16 @@ enum Stopped {
     Bad(FrameError),
 }
 
+/// What the application may be shown of a frame.
+enum Shown {
+    Message,
+    /// And what it was taken for.
+    Beat(Beat),
+}
+
 impl<N: Net> Reactor<N> {
     /// Cuts what was read between the lent part of the arena and `filled`, in place; `kept` is the memory of the
-    /// unfinished frame at its front. What messages lie in becomes lent. False: the connection is ended.
+    /// unfinished frame at its front. What messages lie in becomes lent. False: there is no more to do for now.
     pub(crate) fn cut_arena(
         &mut self,
         slot: u32,
@@ -38,147 +48,136 @@ impl<N: Net> Reactor<N> {
         budget: &mut Budget,
     ) -> bool {
         let base = events.lent;
-        let connection = &mut self.connections[slot as usize];
-        let options = self.options.get(connection.options);
-        let id = ConnectionId::new(slot, connection.generation);
-        let mut intake = Intake {
-            slot,
-            framing: &options.framing,
-            monitor: &mut self.monitor,
-            sends: &mut self.sends,
-            counters: &mut self.counters,
-            batch: &mut connection.batch,
-            now: self.heard_at,
-        };
-        let mut statistics = self.statistics.get_mut(slot as usize);
+        let mut intake = self.intake(slot);
         let mut stream = kept.as_ref().map_or_else(Stream::default, |kept| kept.stream.clone());
         let mut at = base;
         let stopped = loop {
             let rest = &mut events.arena[at..filled];
             if rest.is_empty() {
-                break None;
+                break Stopped::Empty;
             }
             if budget.frames == 0 || events.records.len() >= events.capacity {
-                break Some(Stopped::Budget);
+                break Stopped::Budget;
             }
-            match intake.framing.cut(rest, &mut stream, &mut self.control) {
-                Ok(Cut::Frame(frame)) => {
-                    budget.frames -= 1;
-                    let shown = intake.take(rest, &frame, &mut connection.flags, &mut statistics);
-                    if let Some(kind) = shown.filter(|kind| kind.is_shown(options.deliver_beats)) {
-                        events.records.push(record(id, connection.user, kind, &frame, at, 0));
+            match intake.cut(rest, &mut stream, budget) {
+                Ok((frame, shown)) => {
+                    if let Some(shown) = shown {
+                        events.records.push(intake.record(shown, &frame, at, 0));
                         events.lent = at + frame.total;
                     }
                     at += frame.total;
                 }
-                Ok(Cut::More { need, exact }) => break Some(Stopped::Unfinished { need, exact }),
-                Err(error) => break Some(Stopped::Bad(error)),
+                Err(stopped) => break stopped,
             }
         };
-        let noted = options.framing.keeps_notes() && !stream.is_idle();
+        let noted = intake.framing.keeps_notes() && !stream.is_idle();
         self.send_codec_control(slot);
-        let Some(stopped) = stopped else {
-            return !noted || self.keep(slot, Vec::new(), stream, None, 1, false);
-        };
-        let begun = kept.filter(|kept| at == base && !kept.bytes.is_empty()).map(|kept| kept.begun);
-        self.stopped(slot, stopped, &events.arena[at..filled], stream, begun)
-    }
-
-    /// Keeps what could not be cut. False: the connection is ended.
-    fn stopped(&mut self, slot: u32, stopped: Stopped, tail: &[u8], stream: Stream, begun: Option<Millis>) -> bool {
-        match stopped {
-            Stopped::Unfinished { need, exact } => self.keep(slot, tail.to_vec(), stream, begun, need, exact),
-            Stopped::Budget => self.keep(slot, tail.to_vec(), stream, None, 0, false),
-            Stopped::Bad(error) => {
-                self.frame_bad(slot, error);
-                false
-            }
+        if matches!(stopped, Stopped::Empty) && !noted {
+            return true;
         }
+        let begun = kept.filter(|kept| at == base && !kept.bytes.is_empty()).map(|kept| kept.begun);
+        self.stopped(slot, events, stopped, events.arena[at..filled].to_vec(), stream, begun)
     }
 
-    /// Delivers whole frames that an earlier turn had no budget or no room for.
+    /// Delivers whole frames that an earlier turn had no budget or no room for. False: there is no more to do for now.
     pub(crate) fn cut_backlog(&mut self, slot: u32, events: &mut Events, budget: &mut Budget) -> bool {
-        let connection = &mut self.connections[slot as usize];
-        let Some(mut inbound) = connection.inbound.take() else { return true };
+        let Some(mut inbound) = self.connections[slot as usize].inbound.take() else { return true };
         let memory = inbound.memory();
-        let options = self.options.get(connection.options);
-        let id = ConnectionId::new(slot, connection.generation);
-        let mut intake = Intake {
-            slot,
-            framing: &options.framing,
-            monitor: &mut self.monitor,
-            sends: &mut self.sends,
-            counters: &mut self.counters,
-            batch: &mut connection.batch,
-            now: self.heard_at,
-        };
-        let mut statistics = self.statistics.get_mut(slot as usize);
-        let user = connection.user;
-        let mut moved = false;
+        let mut intake = self.intake(slot);
         let stopped = loop {
             if inbound.cut == inbound.bytes.len() {
-                break Stopped::Unfinished { need: 0, exact: false };
+                break Stopped::Empty;
             }
             if budget.frames == 0 || events.is_full() {
                 break Stopped::Budget;
             }
             let rest = &mut inbound.bytes[inbound.cut..];
-            match intake.framing.cut(rest, &mut inbound.stream, &mut self.control) {
-                Ok(Cut::Frame(frame)) => {
+            match intake.cut(rest, &mut inbound.stream, budget) {
+                Ok((frame, Some(shown))) => {
                     let is_all = inbound.cut == 0 && frame.total == rest.len();
-                    let fits = frame.total <= events.arena.len() - events.lent;
-                    budget.frames -= 1;
-                    let shown = intake.take(rest, &frame, &mut connection.flags, &mut statistics);
-                    if let Some(kind) = shown.filter(|kind| kind.is_shown(options.deliver_beats)) {
-                        if is_all && frame.total > REJOIN_BYTES_MAX {
-                            moved = true;
-                        } else if fits {
-                            let at = events.lent;
-                            events.arena[at..at + frame.total].copy_from_slice(&rest[..frame.total]);
-                            events.lent += frame.total;
-                            events.records.push(record(id, user, kind, &frame, at, 0));
-                        } else {
-                            // A frame is cut once (F7), so this one gets memory of its own; the rest waits for an
-                            // empty arena.
-                            budget.frames = 0;
-                            events.blocks.push(rest[..frame.total].to_vec());
-                            let block = events.blocks.len() as u32;
-                            events.records.push(record(id, user, kind, &frame, 0, block));
-                        }
-                        if moved {
-                            events.blocks.push(std::mem::take(&mut inbound.bytes));
-                            let block = events.blocks.len() as u32;
-                            events.records.push(record(id, user, kind, &frame, 0, block));
-                            break Stopped::Unfinished { need: 0, exact: false };
-                        }
+                    if is_all && frame.total > REJOIN_BYTES_MAX {
+                        // Its buffer itself is lent.
+                        events.blocks.push(std::mem::take(&mut inbound.bytes));
+                        events.records.push(intake.record(shown, &frame, 0, events.blocks.len() as u32));
+                        break Stopped::Empty;
+                    }
+                    if frame.total <= events.arena.len() - events.lent {
+                        let at = events.lent;
+                        events.arena[at..at + frame.total].copy_from_slice(&rest[..frame.total]);
+                        events.lent += frame.total;
+                        events.records.push(intake.record(shown, &frame, at, 0));
+                    } else {
+                        // A frame is cut once (F7), so this one gets memory of its own; the rest waits for an empty arena.
+                        budget.frames = 0;
+                        events.blocks.push(rest[..frame.total].to_vec());
+                        events.records.push(intake.record(shown, &frame, 0, events.blocks.len() as u32));
                     }
                     inbound.cut += frame.total;
                 }
-                Ok(Cut::More { need, exact }) => break Stopped::Unfinished { need, exact },
-                Err(error) => break Stopped::Bad(error),
+                Ok((frame, None)) => inbound.cut += frame.total,
+                Err(stopped) => break stopped,
             }
         };
-        self.counters.partial_bytes_now -= memory as u64;
-        let noted = options.framing.keeps_notes() && !inbound.stream.is_idle();
+        let noted = intake.framing.keeps_notes() && !inbound.stream.is_idle();
         self.send_codec_control(slot);
+        if let Stopped::Budget = stopped {
+            self.connections[slot as usize].inbound = Some(inbound);
+            // The batch is full for this frame's size, or the budget is spent: next turn.
+            self.list(slot);
+            return false;
+        }
+        self.counters.partial_bytes_now -= memory as u64;
+        if matches!(stopped, Stopped::Empty) && !noted {
+            return true;
+        }
+        let begun = (inbound.cut == 0).then_some(inbound.begun);
+        if begun.is_some() {
+            // While it stood in the backlog, nobody looked at its limit.
+            self.look_at_limits(slot);
+        }
+        let tail = if inbound.cut == 0 { inbound.bytes } else { inbound.bytes.split_off(inbound.cut) };
+        self.stopped(slot, events, stopped, tail, inbound.stream, begun)
+    }
+
+    /// What the whole frames of a connection touch, to cut them.
+    #[inline(always)]
+    fn intake(&mut self, slot: u32) -> Intake<'_> {
+        let connection = &mut self.connections[slot as usize];
+        let options = self.options.get(connection.options);
+        Intake {
+            slot,
+            id: ConnectionId::new(slot, connection.generation),
+            user: connection.user,
+            framing: &options.framing,
+            deliver_beats: options.deliver_beats,
+            monitor: &mut self.monitor,
+            sends: &mut self.sends,
+            counters: &mut self.counters,
+            statistics: self.statistics.get_mut(slot as usize),
+            control: &mut self.control,
+            bundle: &mut connection.bundle,
+            flags: &mut connection.flags,
+            now: self.heard_at,
+        }
+    }
+
+    /// Keeps what could not be cut. False: there is no more to do for now.
+    fn stopped(
+        &mut self,
+        slot: u32,
+        events: &Events,
+        stopped: Stopped,
+        tail: Vec<u8>,
+        stream: Stream,
+        begun: Option<Millis>,
+    ) -> bool {
         match stopped {
-            Stopped::Unfinished { .. } if moved || inbound.cut == inbound.bytes.len() => {
-                !noted || self.keep(slot, Vec::new(), inbound.stream, None, 1, false)
-            }
-            Stopped::Unfinished { need, exact } => {
-                let begun = if inbound.cut == 0 { Some(inbound.begun) } else { None };
-                let tail = if inbound.cut == 0 { inbound.bytes } else { inbound.bytes.split_off(inbound.cut) };
-                self.keep(slot, tail, inbound.stream, begun, need, exact)
-            }
-            Stopped::Budget => {
-                self.counters.partial_bytes_now += memory as u64;
-                self.connections[slot as usize].inbound = Some(inbound);
-                // The batch is full for this frame's size, or the budget is spent: next turn.
-                self.list(slot);
-                false
-            }
+            // Only the codec's note.
+            Stopped::Empty => self.keep(slot, Vec::new(), stream, None, 1, false),
+            Stopped::Unfinished { need, exact } => self.keep(slot, tail, stream, begun, need, exact),
+            Stopped::Budget => self.keep(slot, tail, stream, None, 0, false),
             Stopped::Bad(error) => {
-                self.frame_bad(slot, error);
+                self.frame_bad(slot, error, events);
                 false
             }
         }
@@ -219,9 +218,24 @@ impl<N: Net> Reactor<N> {
         }
     }
 
-    fn frame_bad(&mut self, slot: u32, error: FrameError) {
-        let reason = if error.is_over_limit() { Reason::OverLimit } else { Reason::FrameBad };
-        self.end_with(slot, reason, 0, ClosedBy::Heartline, Some(error));
+    /// What came is no frame. Replies to good frames before it, delivered with this batch, still leave: then the end
+    /// comes with the next turn, and nothing more is read.
+    #[cold]
+    fn frame_bad(&mut self, slot: u32, error: FrameError, events: &Events) {
+        let connection = &mut self.connections[slot as usize];
+        self.bad_frames.insert(slot, error);
+        if events.has_message_of(ConnectionId::new(slot, connection.generation)) {
+            connection.flags.set(Flags::FRAME_BAD);
+            return self.list(slot);
+        }
+        self.end_frame_bad(slot);
+    }
+
+    pub(crate) fn end_frame_bad(&mut self, slot: u32) {
+        let error = self.bad_frames.get(&slot).copied();
+        let is_over_limit = error.is_some_and(|error| error.is_over_limit());
+        let reason = if is_over_limit { Reason::OverLimit } else { Reason::FrameBad };
+        self.end_with(slot, reason, 0, ClosedBy::Heartline, error);
     }
 
     /// What the codec itself wants to have sent goes by the control lane (F7).
@@ -231,56 +245,79 @@ impl<N: Net> Reactor<N> {
             let range = self.sends.append(&[], &self.control);
             self.control.clear();
             let connection = &mut self.connections[slot as usize];
-            self.sends.add(slot, &mut connection.batch, Lane::Control, range);
+            self.sends.add(slot, &mut connection.bundle, Lane::Control, range);
         }
-    }
-}
-
-/// A message or beat at `at` of the arena (block 0) or of a block.
-#[inline]
-fn record(id: ConnectionId, user: u64, kind: RecordKind, frame: &Frame, at: usize, block: u32) -> Record {
-    let place = |range: &std::ops::Range<usize>| ((at + range.start) as u32, (at + range.end) as u32);
-    match kind {
-        RecordKind::Beat(_) => {
-            Record { id, user, kind, head: (0, 0), message: (at as u32, (at + frame.total) as u32), block }
-        }
-        _ => Record { id, user, kind, head: place(&frame.head), message: place(&frame.message), block },
     }
 }
 
 /// What one whole frame touches.
 struct Intake<'a> {
     slot: u32,
+    id: ConnectionId,
+    user: u64,
     framing: &'a Framing,
+    deliver_beats: bool,
     monitor: &'a mut Monitor,
     sends: &'a mut Sends,
     counters: &'a mut Counters,
-    batch: &'a mut u32,
+    statistics: Option<&'a mut Statistics>,
+    control: &'a mut Vec<u8>,
+    bundle: &'a mut u32,
+    flags: &'a mut Flags,
     now: Millis,
 }
 
 impl Intake<'_> {
-    /// Counts a frame and answers a beat. What the application might be shown comes back.
-    #[inline]
-    fn take(
+    /// Cuts and takes the next frame; with it comes what the application is shown of it.
+    #[inline(always)]
+    fn cut(
         &mut self,
-        bytes: &[u8],
-        frame: &Frame,
-        flags: &mut Flags,
-        statistics: &mut Option<&mut Statistics>,
-    ) -> Option<RecordKind> {
-        if flags.any(Flags::FIRST_FRAME_DUE) {
-            flags.clear(Flags::FIRST_FRAME_DUE);
+        rest: &mut [u8],
+        stream: &mut Stream,
+        budget: &mut Budget,
+    ) -> Result<(Frame, Option<Shown>), Stopped> {
+        match self.framing.cut(rest, stream, self.control) {
+            Ok(Cut::Frame(frame)) => {
+                budget.frames -= 1;
+                let taken = self.take(rest, &frame);
+                let is_shown = self.deliver_beats || matches!(taken, Shown::Message);
+                Ok((frame, is_shown.then_some(taken)))
+            }
+            Ok(Cut::More { need, exact }) => Err(Stopped::Unfinished { need, exact }),
+            Err(error) => Err(Stopped::Bad(error)),
+        }
+    }
+
+    /// What is shown of a frame that lies at `at` of the arena (block 0) or of a block.
+    #[inline]
+    fn record(&self, shown: Shown, frame: &Frame, at: usize, block: u32) -> Record {
+        let place = |range: &std::ops::Range<usize>| ((at + range.start) as u32, (at + range.end) as u32);
+        let (head, message) = (place(&frame.head), place(&frame.message));
+        let kind = match shown {
+            Shown::Beat(beat) => RecordKind::Beat { beat, start: at as u32, end: (at + frame.total) as u32, block },
+            Shown::Message if block == 0 && head.1 == message.0 => {
+                RecordKind::Message { start: head.0, head: head.1 - head.0, end: message.1 }
+            }
+            Shown::Message => RecordKind::MessageApart { head, message, block },
+        };
+        Record { id: self.id, user: self.user, kind }
+    }
+
+    /// Counts a frame and answers a beat.
+    #[inline]
+    fn take(&mut self, bytes: &[u8], frame: &Frame) -> Shown {
+        if self.flags.any(Flags::FIRST_FRAME_DUE) {
+            self.flags.clear(Flags::FIRST_FRAME_DUE);
             self.monitor.first_frame(self.slot, self.now);
         }
         if frame.kind != Kind::Message {
-            return Some(RecordKind::Beat(self.beat(bytes, frame)));
+            return Shown::Beat(self.beat(bytes, frame));
         }
         self.counters.messages_in += 1;
-        if let Some(statistics) = statistics {
+        if let Some(statistics) = &mut self.statistics {
             statistics.message_received();
         }
-        Some(RecordKind::Message)
+        Shown::Message
     }
 
     /// Answers a beat if that is owed; says what it was taken for.
@@ -299,7 +336,7 @@ impl Intake<'_> {
             self.framing.answer(bytes, frame, out);
             Ok::<(), Infallible>(())
         });
-        self.sends.add(self.slot, self.batch, Lane::Control, range);
+        self.sends.add(self.slot, self.bundle, Lane::Control, range);
         self.counters.answers_out += 1;
     }
 }

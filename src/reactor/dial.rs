@@ -4,9 +4,10 @@ use std::io;
 
 use super::connection::{ConnectionId, Flags};
 use super::core::Reactor;
-use super::events::{Events, Reason, RecordKind};
-use super::net::{Address, Farewell, Net};
+use super::events::{Events, RecordKind};
+use super::net::{Address, Net, Parting};
 use super::options::Options;
+use super::reason::Reason;
 
 impl<N: Net> Reactor<N> {
     /// Starts a connection. Its id ends in Opened … Closed, or in ConnectFailed alone, within `limits.connect_ms`.
@@ -17,7 +18,7 @@ impl<N: Net> Reactor<N> {
     pub fn connect(&mut self, address: &Address, options: &Options, user: u64) -> io::Result<ConnectionId> {
         self.check_room()?;
         let number = self.intern(options, true)?;
-        let socket = match self.net.connect(address, &self.effective_socket_options(number)) {
+        let socket = match self.net.connect(address, &self.socket_options_at_opening(number)) {
             Ok(socket) => socket,
             Err(error) => {
                 self.options.release(number);
@@ -33,7 +34,7 @@ impl<N: Net> Reactor<N> {
         let connection = &mut self.connections[slot as usize];
         connection.user = user;
         if let Err(error) = self.net.register(&connection.socket, id.get()) {
-            self.abandon(id, Farewell::Abort);
+            self.abandon(id, Parting::Abort);
             return Err(error);
         }
         self.read_clock();

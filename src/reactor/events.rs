@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::accept::ListenerId;
 use super::connection::ConnectionId;
+use super::reason::{PauseCause, Reason};
 use crate::liveness::Beat;
 
 /// Bytes of the receive arena unless told otherwise.
@@ -25,43 +26,74 @@ pub struct Events {
     pub(crate) capacity: usize,
 }
 
-/// One event. The bytes that it lends lie in the arena or in a block.
+/// One event.
 #[derive(Clone, Copy)]
 pub(crate) struct Record {
     pub(crate) id: ConnectionId,
     pub(crate) user: u64,
     pub(crate) kind: RecordKind,
-    pub(crate) head: (u32, u32),
-    pub(crate) message: (u32, u32),
-    /// 0: the arena; n: block n − 1.
-    pub(crate) block: u32,
 }
 
+/// What happened. The bytes that it lends lie in the arena (block 0) or in block n − 1.
 #[derive(Clone, Copy)]
 pub(crate) enum RecordKind {
+    /// Most messages: in the arena, and right behind its head of so many bytes.
+    Message {
+        start: u32,
+        head: u32,
+        end: u32,
+    },
+    /// Any other message.
+    MessageApart {
+        head: (u32, u32),
+        message: (u32, u32),
+        block: u32,
+    },
+    Beat {
+        beat: Beat,
+        start: u32,
+        end: u32,
+        block: u32,
+    },
+    Unsent {
+        block: u32,
+    },
     Opened(Option<ListenerId>),
-    Message,
-    Beat(Beat),
-    Suspect { silence_ms: u32 },
-    Revived { silence_ms: u32 },
-    Full { queued: u32 },
+    Suspect {
+        silence_ms: u32,
+    },
+    Revived {
+        silence_ms: u32,
+    },
+    Full {
+        queued: u32,
+    },
     Drained,
     ReadClosed,
-    Closed { reason: Reason, os_error: i32, silence_ms: u32, queued: u32 },
-    ConnectFailed { reason: Reason, os_error: i32 },
-    Unsent,
-    Stalled { ms: u32 },
-    AcceptPaused { listener: ListenerId, cause: PauseCause },
-    AcceptResumed { listener: ListenerId },
-    MassSilence { silent: u32, of: u32 },
-}
-
-impl RecordKind {
-    /// Beats are shown to those who asked for it.
-    #[inline]
-    pub(crate) fn is_shown(&self, deliver_beats: bool) -> bool {
-        deliver_beats || !matches!(self, Self::Beat(_))
-    }
+    Closed {
+        reason: Reason,
+        os_error: i32,
+        silence_ms: u32,
+        queued: u32,
+    },
+    ConnectFailed {
+        reason: Reason,
+        os_error: i32,
+    },
+    Stalled {
+        ms: u32,
+    },
+    AcceptPaused {
+        listener: ListenerId,
+        cause: PauseCause,
+    },
+    AcceptResumed {
+        listener: ListenerId,
+    },
+    MassSilence {
+        silent: u32,
+        of: u32,
+    },
 }
 
 impl Events {
@@ -103,18 +135,25 @@ impl Events {
         self.lent = 0;
     }
 
+    /// Whether the batch has a message (or a beat that is shown) of this connection.
+    pub(crate) fn has_message_of(&self, id: ConnectionId) -> bool {
+        let is_message = |kind| {
+            matches!(kind, RecordKind::Message { .. } | RecordKind::MessageApart { .. } | RecordKind::Beat { .. })
+        };
+        self.records.iter().any(|record| record.id == id && is_message(record.kind))
+    }
+
     #[inline]
     pub(crate) fn is_full(&self) -> bool {
         self.records.len() >= self.capacity
     }
 
-    /// An event without bytes.
+    #[inline(always)]
     pub(crate) fn push(&mut self, id: ConnectionId, user: u64, kind: RecordKind) {
-        self.records.push(Record { id, user, kind, head: (0, 0), message: (0, 0), block: 0 });
+        self.records.push(Record { id, user, kind });
     }
 
     /// Where the bytes of a record lie.
-    #[inline(always)]
     fn place(&self, block: u32) -> &[u8] {
         if block == 0 { &self.arena } else { &self.blocks[block as usize - 1] }
     }
@@ -122,23 +161,29 @@ impl Events {
     #[inline(always)]
     fn event(&self, record: &Record) -> Event<'_> {
         // Most events are messages; the others are worth a call.
-        if let RecordKind::Message = record.kind {
-            let place = self.place(record.block);
-            let kind = EventKind::Message { head: part(place, record.head), message: part(place, record.message) };
-            return Event { id: record.id, user: record.user, kind };
+        if let RecordKind::Message { start, head, end } = record.kind {
+            let (head, message) = part(&self.arena, (start, end)).split_at(head as usize);
+            return Event { id: record.id, user: record.user, kind: EventKind::Message { head, message } };
         }
         Event { id: record.id, user: record.user, kind: self.kind(record) }
     }
 
     #[inline(never)]
     fn kind(&self, record: &Record) -> EventKind<'_> {
-        let lent = || part(self.place(record.block), record.message);
         match record.kind {
-            RecordKind::Message => {
-                EventKind::Message { head: part(self.place(record.block), record.head), message: lent() }
+            RecordKind::Message { start, head, end } => {
+                let (head, message) = part(&self.arena, (start, end)).split_at(head as usize);
+                EventKind::Message { head, message }
             }
+            RecordKind::MessageApart { head, message, block } => {
+                let place = self.place(block);
+                EventKind::Message { head: part(place, head), message: part(place, message) }
+            }
+            RecordKind::Beat { beat, start, end, block } => {
+                EventKind::Beat { beat, frame: part(self.place(block), (start, end)) }
+            }
+            RecordKind::Unsent { block } => EventKind::Unsent { frame: self.place(block) },
             RecordKind::Opened(listener) => EventKind::Opened { listener },
-            RecordKind::Beat(beat) => EventKind::Beat { beat, frame: lent() },
             RecordKind::Suspect { silence_ms } => EventKind::Suspect { silence_ms },
             RecordKind::Revived { silence_ms } => EventKind::Revived { silence_ms },
             RecordKind::Full { queued } => EventKind::Full { queued_bytes: queued },
@@ -148,7 +193,6 @@ impl Events {
                 EventKind::Closed { reason, os_error, silence_ms, queued_bytes: queued }
             }
             RecordKind::ConnectFailed { reason, os_error } => EventKind::ConnectFailed { reason, os_error },
-            RecordKind::Unsent => EventKind::Unsent { frame: lent() },
             RecordKind::Stalled { ms } => EventKind::Stalled { ms },
             RecordKind::AcceptPaused { listener, cause } => EventKind::AcceptPaused { listener, cause },
             RecordKind::AcceptResumed { listener } => EventKind::AcceptResumed { listener },
@@ -300,109 +344,4 @@ pub enum EventKind<'a> {
         /// Of how many.
         of: u32,
     },
-}
-
-/// Why a listener pauses.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PauseCause {
-    /// No descriptor or no memory is left (R6).
-    OutOfDescriptors,
-    /// `connections_max` is reached.
-    ConnectionsMax,
-}
-
-impl PauseCause {
-    /// `out_of_descriptors` or `connections_max`.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::OutOfDescriptors => "out_of_descriptors",
-            Self::ConnectionsMax => "connections_max",
-        }
-    }
-}
-
-macro_rules! reasons {
-    ($($(#[$doc:meta])* $variant:ident = $code:literal $name:literal,)*) => {
-        /// Why a connection ended. Codes are stable; new ones are appended.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-        #[non_exhaustive]
-        pub enum Reason {
-            $($(#[$doc])* $variant,)*
-            /// The application's own code, from 256 up.
-            Application(u16),
-        }
-
-        impl Reason {
-            /// Every reason of Heartline's own, in the order of the codes.
-            pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
-
-            /// The number: below 256 Heartline's, from 256 the application's.
-            pub const fn code(self) -> u16 {
-                match self {
-                    $(Self::$variant => $code,)*
-                    Self::Application(code) => code,
-                }
-            }
-
-            /// The name in log lines and metrics; `application` for codes from 256.
-            pub const fn name(self) -> &'static str {
-                match self {
-                    $(Self::$variant => $name,)*
-                    Self::Application(_) => "application",
-                }
-            }
-        }
-    };
-}
-
-reasons! {
-    /// The peer sent FIN.
-    PeerClosed = 1 "peer_closed",
-    /// The peer reset the connection.
-    PeerReset = 2 "peer_reset",
-    /// Silent for the timeout of its policy.
-    Silent = 3 "silent",
-    /// No whole frame within `first_frame_ms`.
-    FirstFrameLate = 4 "first_frame_late",
-    /// A frame was begun and not completed within `frame_ms`.
-    FrameStalled = 5 "frame_stalled",
-    /// The kernel took none of the queued output for `output_ms`.
-    OutputStalled = 6 "output_stalled",
-    /// Bytes that are no frame; the obituary names the limit, what came and where.
-    FrameBad = 7 "frame_bad",
-    /// A limit was exceeded: the frame's `max`, unfinished frames together, connections of one address.
-    OverLimit = 8 "over_limit",
-    /// The outbox was over its mark and the options say close.
-    OutboxFull = 9 "outbox_full",
-    /// An error of the operating system.
-    OsError = 10 "os_error",
-    /// Closed by a drain.
-    Drained = 11 "drained",
-    /// Closed by the application without a code of its own.
-    Local = 12 "local",
-    /// A newer connection of the same user took its place.
-    Replaced = 13 "replaced",
-    /// Asks faster than the policy allows.
-    Abuse = 14 "abuse",
-    /// Sealed beats that do not verify.
-    SealBad = 15 "seal_bad",
-    /// The upgrade was refused.
-    UpgradeRefused = 16 "upgrade_refused",
-    /// A health check that came and left.
-    HealthCheck = 17 "health_check",
-    /// Nobody listens there.
-    ConnectRefused = 18 "connect_refused",
-    /// Not established within `connect_ms`.
-    ConnectTimeout = 19 "connect_timeout",
-    /// Any other error while dialling.
-    ConnectError = 20 "connect_error",
-}
-
-impl fmt::Display for Reason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Application(code) => write!(f, "application {code}"),
-            known => f.write_str(known.name()),
-        }
-    }
 }

@@ -2,9 +2,11 @@
 
 use super::connection::{ConnectionId, Flags};
 use super::core::Reactor;
-use super::events::{Reason, RecordKind};
-use super::net::{Farewell, Net};
+use super::errno::ETIMEDOUT;
+use super::events::RecordKind;
+use super::net::{Look, Net, Parting};
 use super::obituary::ClosedBy;
+use super::reason::Reason;
 use super::turn::earlier;
 use crate::liveness::{Verdict, VerdictKind};
 use crate::time::Millis;
@@ -50,11 +52,7 @@ impl<N: Net> Reactor<N> {
             // The connection may have ended by an earlier verdict of this turn.
             _ if !self.connections.contains(slot as usize) => {}
             VerdictKind::Ask => self.ask(slot),
-            VerdictKind::Suspect if self.has_unread(slot) => self.monitor.spare(slot, self.heard_at),
-            VerdictKind::Suspect => {
-                self.counters.suspects += 1;
-                self.tell_of(slot, RecordKind::Suspect { silence_ms: verdict.silence_ms });
-            }
+            VerdictKind::Suspect => self.suspect(slot, verdict.silence_ms),
             VerdictKind::Revived => {
                 self.counters.revived += 1;
                 self.tell_of(slot, RecordKind::Revived { silence_ms: verdict.silence_ms });
@@ -64,30 +62,68 @@ impl<N: Net> Reactor<N> {
         }
     }
 
-    /// Whether bytes wait that we chose not to read: paused, resting, or out of budget (L10).
-    fn has_unread(&mut self, slot: u32) -> bool {
+    /// Nobody is suspect whose bytes wait because we chose not to read them: paused, resting, or out of budget (L10).
+    fn suspect(&mut self, slot: u32, silence_ms: u32) {
         let connection = &self.connections[slot as usize];
         let rests = connection.flags.any(Flags::PAUSED | Flags::CONTROL_FULL | Flags::READABLE);
-        rests && self.net.last_look(&connection.socket)
+        match if rests { self.last_look(slot) } else { Look::Nothing } {
+            Look::Bytes => self.monitor.spare(slot, self.heard_at),
+            // The look has taken the error: it ends here or never.
+            Look::Failed(error) => self.end_failed(slot, error),
+            Look::End | Look::Nothing => {
+                self.counters.suspects += 1;
+                self.tell_of(slot, RecordKind::Suspect { silence_ms });
+            }
+        }
     }
 
-    /// L6: a byte in the socket saves the peer; also of one whose reading is paused (L10).
+    /// L6: a byte in the socket saves the peer; also of one whose reading is paused (L10). Who has said goodbye was not
+    /// silent.
     fn propose_death(&mut self, slot: u32) {
         let connection = &self.connections[slot as usize];
         if connection.flags.any(Flags::READ_ENDED) && !self.options.get(connection.options).half_open {
-            // It was not silent: it has said goodbye, and nobody read on.
+            // Nobody read on.
             return self.peer_closed(slot);
         }
-        if self.net.last_look(&connection.socket) {
-            self.counters.last_looks_saved += 1;
-            self.monitor.heard(slot, self.heard_at);
-            if !connection.flags.any(Flags::PAUSED | Flags::CONTROL_FULL) {
-                self.connections[slot as usize].flags.set(Flags::READABLE);
-                self.list(slot);
-            }
-            return;
+        match self.last_look(slot) {
+            Look::Bytes => self.save(slot),
+            Look::End => self.found_end(slot),
+            Look::Failed(error) => self.end_failed(slot, error),
+            Look::Nothing => self.end(slot, Reason::Silent, 0, ClosedBy::Heartline),
         }
-        self.end(slot, Reason::Silent, 0, ClosedBy::Heartline);
+    }
+
+    fn last_look(&mut self, slot: u32) -> Look {
+        let connection = &self.connections[slot as usize];
+        let has_backlog = connection.inbound.as_ref().is_some_and(|inbound| inbound.is_backlog());
+        match self.net.last_look(&connection.socket) {
+            // The goodbye stands behind messages that were read and are not delivered yet.
+            Look::End if has_backlog => Look::Bytes,
+            look => look,
+        }
+    }
+
+    /// What waits in the socket is to be read, now or when reading goes on.
+    fn save(&mut self, slot: u32) {
+        self.counters.last_looks_saved += 1;
+        self.monitor.heard(slot, self.heard_at);
+        let flags = &mut self.connections[slot as usize].flags;
+        flags.set(Flags::READABLE);
+        if !flags.any(Flags::PAUSED | Flags::CONTROL_FULL) {
+            self.list(slot);
+        }
+    }
+
+    /// The last look found the peer's FIN, unread: of a paused connection, or its edge was lost (R13).
+    fn found_end(&mut self, slot: u32) {
+        let connection = &mut self.connections[slot as usize];
+        connection.flags.clear(Flags::READABLE);
+        connection.flags.set(Flags::READ_ENDED);
+        if connection.flags.any(Flags::WRITE_FAILED) || self.options.get(connection.options).half_open {
+            self.read_ended(slot)
+        } else {
+            self.peer_closed(slot)
+        }
     }
 
     /// L10: which of a connection's limits is over, if any; else when the next one is.
@@ -104,7 +140,7 @@ impl<N: Net> Reactor<N> {
         };
         let began = self.dialling.get(&slot).copied();
         if over(began, limits.connect_ms) {
-            return self.connect_failed(slot, Reason::ConnectTimeout, 110);
+            return self.connect_failed(slot, Reason::ConnectTimeout, ETIMEDOUT);
         }
         if let Some(closing) = self.closing.get(&slot) {
             if closing.until <= now {
@@ -183,7 +219,7 @@ impl<N: Net> Reactor<N> {
             self.counters.autopsies += 1;
             self.counters.false_deaths += u64::from(bytes > 0);
             self.counters.false_death_bytes += bytes;
-            self.net.close(socket, Farewell::Abort);
+            self.net.close(socket, Parting::Abort);
             self.retry_accepting();
         }
     }

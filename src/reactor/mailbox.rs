@@ -158,28 +158,26 @@ impl<N: Net> Reactor<N> {
     }
 
     pub(crate) fn read_mail(&mut self) {
-        let Some(mut mail) = self.mail.take() else { return };
-        if mail.arrived {
-            // Before the letters are read: who posts from here on wakes again.
-            mail.mailbox.signalled.swap(false, Ordering::AcqRel);
-            mail.arrived = false;
-            for _ in 0..MAIL_PER_TURN {
-                if !self.may_tell() {
-                    break;
+        let Some(mut mail) = self.mail.take_if(|mail| mail.arrived) else { return };
+        // Before the letters are read: who posts from here on wakes again.
+        mail.mailbox.signalled.swap(false, Ordering::AcqRel);
+        mail.arrived = false;
+        for _ in 0..MAIL_PER_TURN {
+            if !self.may_tell() {
+                break;
+            }
+            match mail.letters.try_recv() {
+                Ok(letter) => {
+                    mail.mailbox.waiting.fetch_sub(1, Ordering::AcqRel);
+                    self.carry_out_letter(letter);
                 }
-                match mail.letters.try_recv() {
-                    Ok(letter) => {
-                        mail.mailbox.waiting.fetch_sub(1, Ordering::AcqRel);
-                        self.carry_out_letter(letter);
-                    }
-                    Err(TryRecvError::Empty | TryRecvError::Disconnected) => {
-                        self.mail = Some(mail);
-                        return;
-                    }
+                Err(TryRecvError::Empty | TryRecvError::Disconnected) => {
+                    self.mail = Some(mail);
+                    return;
                 }
             }
-            mail.arrived = true;
         }
+        mail.arrived = true;
         self.mail = Some(mail);
     }
 

@@ -10,15 +10,17 @@
 //! | file | idea |
 //! |---|---|
 //! | `core`, `turn` | what a reactor holds; one turn |
-//! | `net`, `linux` | what a kernel does; Linux |
+//! | `net`, `linux`, `errno` | what a kernel does; Linux; the errors that matter |
 //! | `connection`, `statistics`, `inbound`, `outbox` | what is kept of one connection |
-//! | `options`, `events`, `obituary`, `counters` | what goes in and comes out |
+//! | `options`, `events`, `reason`, `obituary`, `counters` | what goes in and comes out |
 //! | `receive`, `cut`, `send`, `sends`, `write` | the way of bytes |
-//! | `accept`, `dial`, `transfer`, `close` | beginnings and ends |
+//! | `accept`, `dial`, `transfer`, `close`, `drain` | beginnings and ends |
+//! | `change` | what can be changed between them |
 //! | `judge` | what the monitor finds, carried out |
 //! | `mailbox` | other threads |
 
 mod accept;
+mod change;
 mod close;
 mod connection;
 // Public for the documentation too: rustdoc shows what `Reactor` can do only where it shows the type behind the alias.
@@ -29,6 +31,8 @@ mod core;
 mod counters;
 mod cut;
 mod dial;
+mod drain;
+mod errno;
 mod events;
 mod inbound;
 mod judge;
@@ -45,6 +49,7 @@ mod net;
 mod obituary;
 mod options;
 mod outbox;
+mod reason;
 mod receive;
 mod send;
 mod sends;
@@ -56,10 +61,11 @@ mod write;
 use std::io;
 
 pub use self::accept::ListenerId;
-pub use self::close::{Close, CloseError, DrainOptions};
+pub use self::close::{Close, CloseError};
 pub use self::connection::ConnectionId;
 pub use self::counters::Counters;
-pub use self::events::{ARENA_BYTES, Event, EventKind, Events, Iter, PauseCause, Reason};
+pub use self::drain::DrainOptions;
+pub use self::events::{ARENA_BYTES, Event, EventKind, Events, Iter};
 pub use self::linux::Linux;
 pub use self::mailbox::MailboxError;
 pub use self::net::{Address, AddressError};
@@ -67,8 +73,9 @@ pub use self::obituary::{ClosedBy, Obituary, TcpInfo};
 pub use self::options::{
     AUTOPSIES_MAX, CONNECTIONS_MAX, Config, Keepalive, Limits, ListenOptions, Marks, Options, SocketOptions, WhenFull,
 };
+pub use self::reason::{PauseCause, Reason};
 pub use self::send::{Broadcast, SendError};
-pub use self::transfer::{AdoptError, ConnectionState, ReleaseError, Released};
+pub use self::transfer::{AdoptError, AdoptRefusal, ConnectionState, ReleaseError, Released};
 
 /// The reactor over this machine's kernel. It may move between threads; one uses it at a time (R10).
 pub type Reactor = core::Reactor<Linux>;

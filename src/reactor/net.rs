@@ -86,17 +86,46 @@ pub struct Readiness {
     pub read_closed: bool,
 }
 
-impl Readiness {
-    /// Bytes to read, and nothing else that matters: most readiness is this.
-    #[inline]
-    pub(crate) fn is_news(self) -> bool {
+/// A notification as the kernel gave it, decoded no further than is asked.
+pub trait Notice: Copy {
+    /// [`Readiness::token`].
+    fn token(self) -> u64;
+    /// Readable and not `read_closed`: bytes to read, and nothing else that matters. Most notifications are this.
+    fn is_news(self) -> bool;
+    /// All of it.
+    fn readiness(self) -> Readiness;
+}
+
+impl Notice for Readiness {
+    fn token(self) -> u64 {
+        self.token
+    }
+
+    fn is_news(self) -> bool {
         self.readable && !self.read_closed
     }
+
+    fn readiness(self) -> Readiness {
+        self
+    }
+}
+
+/// What a last look finds in a socket (L6).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Look {
+    /// A byte at least.
+    Bytes,
+    /// No byte, and none will come: the peer's FIN.
+    End,
+    /// No byte, and an error with this errno.
+    Failed(i32),
+    /// Nothing: the peer is silent.
+    Nothing,
 }
 
 /// How a descriptor is given up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Farewell {
+pub enum Parting {
     /// Deregister, shut down, close: the peer sees it even while a forked child holds the descriptor (R7).
     Orderly,
     /// The same with SO_LINGER 0: the kernel forgets unsent bytes at once and keeps no orphan (R7).
@@ -124,6 +153,8 @@ pub trait Net: Clock {
     type Waker: Clone + Send + Sync + 'static;
     /// A list of what was ready when a wait ended.
     type Ready;
+    /// An entry of it.
+    type Notice<'a>: Notice;
 
     /// An empty list for [`wait`](Net::wait), and how many entries it can take.
     fn ready_list(&self) -> (Self::Ready, usize);
@@ -131,7 +162,7 @@ pub trait Net: Clock {
     /// was ready when the wait ended. A full list means that there may be more. An interrupted wait is an empty one.
     fn wait(&mut self, ready: &mut Self::Ready, timeout_ms: Option<u64>) -> io::Result<()>;
     /// The entries of a list.
-    fn each_ready(ready: &Self::Ready) -> impl Iterator<Item = Readiness>;
+    fn each_ready(ready: &Self::Ready) -> impl Iterator<Item = Self::Notice<'_>>;
 
     /// Opens a listening socket and registers it with `token`.
     fn listen(&mut self, address: &Address, settings: ListenSettings, token: u64) -> io::Result<Self::Listener>;
@@ -163,12 +194,13 @@ pub trait Net: Clock {
     fn send(&mut self, socket: &Self::Socket, bytes: &[u8]) -> io::Result<usize>;
     /// Writes several slices without SIGPIPE (R7).
     fn send_vectored(&mut self, socket: &Self::Socket, slices: &[IoSlice<'_>]) -> io::Result<usize>;
-    /// One last look (L6): is there a byte to read? Takes nothing out of the socket.
-    fn last_look(&mut self, socket: &Self::Socket) -> bool;
+    /// One last look (L6): what would a read give? Takes no byte out of the socket; an error is taken, so that nobody
+    /// else will be told of it.
+    fn last_look(&mut self, socket: &Self::Socket) -> Look;
     /// Sends FIN; reading goes on.
     fn shutdown_write(&mut self, socket: &Self::Socket) -> io::Result<()>;
     /// Gives the socket up for good.
-    fn close(&mut self, socket: Self::Socket, farewell: Farewell);
+    fn close(&mut self, socket: Self::Socket, parting: Parting);
     /// What the kernel knows of the connection; `None` if it is not TCP.
     fn tcp_info(&mut self, socket: &Self::Socket) -> Option<TcpInfo>;
     /// The address of the other end, if it has one.

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use super::connection::ConnectionId;
-use super::events::Reason;
+use super::reason::Reason;
 use crate::frame::FrameError;
 
 /// The full report on a closed connection. It can be asked for from the poll that told `Closed` (or `ConnectFailed`)

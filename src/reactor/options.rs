@@ -223,7 +223,8 @@ impl ListenOptions {
 /// that dials with ever new options does not grow.
 #[derive(Debug, Default)]
 pub(crate) struct OptionsTable {
-    entries: Vec<Option<Entry>>,
+    /// One that nobody uses keeps its options until others need its place.
+    entries: Vec<Entry>,
 }
 
 #[derive(Debug)]
@@ -242,45 +243,41 @@ impl OptionsTable {
     /// The number of these options, made if new, with one more use. `None` when 65,535 distinct ones are in use.
     /// `policy` stands in where the options name none.
     pub(crate) fn intern(&mut self, given: &Options, dialled: bool, policy: PolicyId) -> Option<u16> {
-        let same = |entry: &Option<Entry>| {
-            entry.as_ref().is_some_and(|entry| entry.dialled == dialled && same_options(&entry.given, given))
-        };
+        let same = |entry: &Entry| entry.dialled == dialled && same_options(&entry.given, given);
         if let Some(index) = self.entries.iter().position(same) {
             self.retain(index as u16);
             return Some(index as u16);
         }
-        let index = match self.entries.iter().position(Option::is_none) {
-            Some(free) => free,
-            None if self.entries.len() < usize::from(u16::MAX) => {
-                self.entries.push(None);
-                self.entries.len() - 1
-            }
-            None => return None,
-        };
+        let free = self.entries.iter().position(|entry| entry.uses == 0);
+        if free.is_none() && self.entries.len() >= usize::from(u16::MAX) {
+            return None;
+        }
         let mut options = given.clone();
         options.policy.get_or_insert(policy);
         if dialled {
             options.framing = Arc::new(given.framing.for_dialled());
         }
         let echoes_beats = options.framing.echoes_beats() && !options.deliver_beats;
-        self.entries[index] = Some(Entry { given: given.clone(), dialled, options, echoes_beats, uses: 1 });
+        let entry = Entry { given: given.clone(), dialled, options, echoes_beats, uses: 1 };
+        let index = match free {
+            Some(free) => {
+                self.entries[free] = entry;
+                free
+            }
+            None => {
+                self.entries.push(entry);
+                self.entries.len() - 1
+            }
+        };
         Some(index as u16)
     }
 
     pub(crate) fn retain(&mut self, index: u16) {
-        if let Some(Some(entry)) = self.entries.get_mut(usize::from(index)) {
-            entry.uses += 1;
-        }
+        self.entries[usize::from(index)].uses += 1;
     }
 
     pub(crate) fn release(&mut self, index: u16) {
-        let Some(slot) = self.entries.get_mut(usize::from(index)) else { return };
-        if let Some(entry) = slot {
-            entry.uses -= 1;
-            if entry.uses == 0 {
-                *slot = None;
-            }
-        }
+        self.entries[usize::from(index)].uses -= 1;
     }
 
     /// The options behind a number that is in use.
@@ -292,10 +289,7 @@ impl OptionsTable {
     /// The same with what was found out about them.
     #[inline(always)]
     pub(crate) fn entry(&self, index: u16) -> &Entry {
-        match &self.entries[usize::from(index)] {
-            Some(entry) => entry,
-            None => unreachable!("options are kept as long as a connection names them"),
-        }
+        &self.entries[usize::from(index)]
     }
 }
 

@@ -1,14 +1,15 @@
 //! From readable to bytes: read into the arena, or straight into a long unfinished frame, and see the end.
 
-use super::connection::{ConnectionId, Flags, NO_BATCH};
+use super::connection::{ConnectionId, Flags, NO_BUNDLE};
 use super::core::Reactor;
 use super::cut::beat_of;
-use super::events::{ARENA_BYTES_MIN, Events, READ_BYTES_MIN, Reason, Record, RecordKind};
+use super::errno::is_hard;
+use super::events::{ARENA_BYTES_MIN, Events, READ_BYTES_MIN, RecordKind};
 use super::inbound::{Inbound, REJOIN_BYTES_MAX};
 use super::net::Net;
 use super::obituary::ClosedBy;
+use super::reason::Reason;
 use super::sends::Lane;
-use crate::frame::Kind;
 use crate::liveness::Owed;
 
 /// R2: what one connection may take of one turn.
@@ -52,9 +53,13 @@ impl<N: Net> Reactor<N> {
     fn receive_within(&mut self, slot: u32, events: &mut Events, mut budget: Budget) {
         loop {
             let connection = &self.connections[slot as usize];
-            if connection.flags.any(Flags::PAUSED | Flags::CONTROL_FULL | Flags::DIALLING | Flags::CLOSING) {
+            const RESTS: u16 =
+                Flags::PAUSED | Flags::CONTROL_FULL | Flags::DIALLING | Flags::CLOSING | Flags::FRAME_BAD;
+            if connection.flags.any(RESTS) {
                 if connection.flags.any(Flags::CLOSING) {
                     self.discard(slot);
+                } else if connection.flags.any(Flags::FRAME_BAD) {
+                    self.end_frame_bad(slot);
                 }
                 // Else it is still marked readable; resuming lists it again.
                 return;
@@ -88,77 +93,102 @@ impl<N: Net> Reactor<N> {
 
     /// The way of most reads: news on a connection without an unfinished frame, and what comes is one whole frame.
     #[inline(always)]
-    pub(crate) fn receive_usual(&mut self, slot: u32, events: &mut Events) {
+    pub(crate) fn receive_usual(&mut self, id: ConnectionId, events: &mut Events) {
+        let slot = id.slot();
         let Some(connection) = self.connections.get_mut(slot as usize) else { return };
+        if events.is_full() {
+            return self.receive_later(id);
+        }
         let base = events.lent;
         // A window of one size costs less than the exact room; what fills it is read on the long way.
-        let full = events.records.len() >= events.capacity;
-        let Some(free) = events.arena.get_mut(base..base + READ_WINDOW_BYTES).filter(|_| !full) else {
-            connection.flags.set(Flags::READABLE);
-            return self.list(slot);
+        let Some(window) = events.arena.get_mut(base..).and_then(|rest| rest.first_chunk_mut::<READ_WINDOW_BYTES>())
+        else {
+            return self.receive_later(id);
         };
-        let count = match self.net.recv(&connection.socket, free) {
+        let count = match self.net.recv(&connection.socket, window) {
             Ok(count) if count > 0 => count,
-            other => {
-                if self.read_nothing(slot, other) {
-                    // A signal: the edge will not come again.
-                    self.connections[slot as usize].flags.set(Flags::READABLE);
-                    self.list(slot);
-                }
-                return;
-            }
+            other => return self.received_nothing(id, other),
         };
         // L1, L3: any byte proves life; once per read.
         self.monitor.heard(slot, self.heard_at);
         self.counters.bytes_in += count as u64;
-        let entry = self.options.entry(connection.options);
+        let framing = &self.options.get(connection.options).framing;
+        let sole = if count < READ_WINDOW_BYTES { framing.sole_message(&window[..count]) } else { None };
+        let Some(head) = sole else { return self.receive_unusual(id, events, count) };
+        self.counters.messages_in += 1;
+        if let Some(statistics) = self.statistics.get_mut(slot as usize) {
+            statistics.received(count);
+            statistics.message_received();
+        }
+        events.lent = base + count;
+        let (start, head, end) = (base as u32, head as u32, events.lent as u32);
+        events.push(id, connection.user, RecordKind::Message { start, head, end });
+    }
+
+    /// The batch is full, or its arena.
+    #[inline(never)]
+    fn receive_later(&mut self, id: ConnectionId) {
+        self.connections[id.slot() as usize].flags.set(Flags::READABLE);
+        self.list(id.slot());
+    }
+
+    #[inline(never)]
+    fn received_nothing(&mut self, id: ConnectionId, read: std::io::Result<usize>) {
+        if self.read_nothing(id.slot(), read) {
+            // A signal: the edge will not come again.
+            self.receive_later(id);
+        }
+    }
+
+    /// What was read is a beat, or not just one frame.
+    #[inline(never)]
+    fn receive_unusual(&mut self, id: ConnectionId, events: &mut Events, count: usize) {
+        let slot = id.slot();
+        let connection = &mut self.connections[slot as usize];
         let mut statistics = self.statistics.get_mut(slot as usize);
         if let Some(statistics) = &mut statistics {
             statistics.received(count);
         }
-        let sole = if count < READ_WINDOW_BYTES { entry.options.framing.sole(&free[..count]) } else { None };
-        match sole {
-            Some((head, Kind::Message)) => {
-                self.counters.messages_in += 1;
-                if let Some(statistics) = statistics {
-                    statistics.message_received();
-                }
-                let (start, message, end) = (base as u32, (base + head) as u32, (base + count) as u32);
-                events.lent = base + count;
-                events.records.push(Record {
-                    id: ConnectionId::new(slot, connection.generation),
-                    user: connection.user,
-                    kind: RecordKind::Message,
-                    head: (start, message),
-                    message: (message, end),
-                    block: 0,
-                });
-            }
-            Some((_, kind)) if entry.echoes_beats && connection.outbox.is_none() && connection.batch == NO_BATCH => {
-                let (taken_for, owed) = self.monitor.take_beat(slot, beat_of(kind), self.heard_at);
-                if owed == Owed::Nothing {
-                    return self.counters.count_beat(taken_for);
-                }
-                // Only an ask is owed an answer.
-                self.counters.asks_in += 1;
-                // Nothing waits before it and it is there already: it leaves at once.
-                self.counters.answers_out += 1;
-                let mut sent = 0;
-                // What keeps it from leaving is found again by the flush.
-                if let Ok(taken) = self.net.send(&connection.socket, &free[..count]) {
-                    sent = taken;
-                    self.counters.bytes_out += sent as u64;
-                    if let Some(statistics) = statistics {
-                        statistics.sent(sent, self.step);
-                    }
-                }
-                if sent < count {
-                    let rest = self.sends.append(&[], &free[sent..count]);
-                    self.sends.add(slot, &mut connection.batch, Lane::Control, rest);
-                }
-            }
-            _ => self.receive_more(slot, events, count),
+        let entry = self.options.entry(connection.options);
+        let bytes = &events.arena[events.lent..events.lent + count];
+        let waits = connection.outbox.is_some() || connection.bundle != NO_BUNDLE;
+        let beat = if entry.echoes_beats && !waits { entry.options.framing.sole_beat(bytes) } else { None };
+        let Some(kind) = beat.filter(|_| count < READ_WINDOW_BYTES) else {
+            return self.receive_more(slot, events, count);
+        };
+        let (taken_for, owed) = self.monitor.take_beat(slot, beat_of(kind), self.heard_at);
+        if owed == Owed::Nothing {
+            return self.counters.count_beat(taken_for);
         }
+        // Only an ask is owed an answer.
+        self.counters.asks_in += 1;
+        // Nothing waits before it and it is there already: it leaves at once.
+        self.counters.answers_out += 1;
+        let sent = match self.net.send(&connection.socket, bytes) {
+            Ok(sent) => sent,
+            Err(error) => return self.answer_refused(slot, error, bytes),
+        };
+        self.counters.bytes_out += sent as u64;
+        if let Some(statistics) = statistics {
+            statistics.sent(sent, self.step);
+        }
+        if sent < count {
+            let rest = self.sends.append(&[], &bytes[sent..]);
+            self.sends.add(slot, &mut connection.bundle, Lane::Control, rest);
+        }
+    }
+
+    /// An answer on the short way was not taken. It waits for the flush, but not if the socket is broken: what the flush
+    /// would be told then is not what went wrong.
+    #[cold]
+    #[inline(never)]
+    fn answer_refused(&mut self, slot: u32, error: std::io::Error, answer: &[u8]) {
+        if is_hard(&error) {
+            return self.write_failed(slot, &error, answer.len());
+        }
+        let connection = &mut self.connections[slot as usize];
+        let range = self.sends.append(&[], answer);
+        self.sends.add(slot, &mut connection.bundle, Lane::Control, range);
     }
 
     /// What was read is not just one frame.
@@ -271,7 +301,7 @@ impl<N: Net> Reactor<N> {
 
     /// The peer sent FIN, and all that came before it is delivered. What the application sends in reply to this batch
     /// is still flushed: the end comes with the next turn (R13).
-    fn read_ended(&mut self, slot: u32) {
+    pub(crate) fn read_ended(&mut self, slot: u32) {
         let connection = &self.connections[slot as usize];
         if connection.flags.any(Flags::WRITE_FAILED) {
             return self.end_failed(slot, 0);
@@ -296,6 +326,10 @@ impl<N: Net> Reactor<N> {
     /// A closing connection's bytes go nowhere; only the peer's end counts.
     #[inline(never)]
     fn discard(&mut self, slot: u32) {
+        if self.connections[slot as usize].flags.any(Flags::WRITE_FAILED) {
+            // Neither what is queued nor our FIN can leave: there is nothing to wait for.
+            return self.end_closing(slot);
+        }
         let mut scratch = [0; 4096];
         for _ in 0..FRAMES_PER_TURN {
             let connection = &mut self.connections[slot as usize];

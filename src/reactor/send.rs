@@ -2,14 +2,15 @@
 
 use std::fmt;
 
-use super::connection::{ConnectionId, Flags, NO_BATCH};
+use super::connection::{ConnectionId, Flags, NO_BUNDLE};
 use super::core::Reactor;
-use super::events::{Reason, Record, RecordKind};
+use super::events::{Record, RecordKind};
 use super::net::Net;
 use super::obituary::ClosedBy;
 use super::options::WhenFull;
+use super::reason::Reason;
 use super::sends::Lane;
-use crate::frame::EncodeError;
+use crate::frame::{EncodeError, copy_short};
 
 /// Why a message was not accepted for sending. Nothing of it was queued.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -92,36 +93,53 @@ impl<N: Net> Reactor<N> {
         head: Option<&[u8]>,
         message: &[&[u8]],
     ) -> Result<(), SendError> {
-        // The usual: a live connection on which nothing waits, and a short head with a length.
-        if let Some(connection) = self.connections.get_mut(id.slot() as usize)
-            && connection.generation == id.generation()
-            && connection.batch == NO_BATCH
-            && connection.outbox.is_none()
-            && connection.flags.takes_sends()
-            && let [message] = message
-            && self.sends.has_room(message.len(), self.short_way_bytes_max, self.counters.outbox_bytes_now)
-        {
-            let framing = &self.options.get(connection.options).framing;
-            let range = if let Some(head) = framing.plain_head(head, message.len()) {
-                self.sends.append(&head, message)
-            } else if let Some(codec) = framing.length()
-                && let Some(range) = self
-                    .sends
-                    .append_headed(codec.head_bytes(), message, |to| codec.write_head(head, message.len(), to))
+        let [message] = message else { return self.send_unusual(id, head, message) };
+        self.send_one(id, head, message)
+    }
+
+    #[inline(always)]
+    fn send_one(&mut self, id: ConnectionId, head: Option<&[u8]>, message: &[u8]) -> Result<(), SendError> {
+        // The usual: a live connection on which nothing waits, and a head of a known size with a length.
+        'usual: {
+            let Some(connection) = self.connections.get_mut(id.slot() as usize) else { break 'usual };
+            if connection.generation != id.generation()
+                || connection.bundle != NO_BUNDLE
+                || connection.outbox.is_some()
+                || !connection.flags.takes_sends()
             {
-                range
+                break 'usual;
+            }
+            let (slot, bundle, length) = (id.slot(), &mut connection.bundle, message.len());
+            let framing = &self.options.get(connection.options).framing;
+            let place = if framing.has_plain_head(head) {
+                let Some(frame) = self.sends.begin(slot, bundle, 4 + length) else { break 'usual };
+                let (head, place) = frame.split_at_mut(4);
+                // It fits the arena, so its length fits the head.
+                head.copy_from_slice(&(length as u32).to_be_bytes());
+                place
             } else {
-                return self.send_unusual(id, head, &[message]);
+                let Some(given) = framing.given_head(head, length) else { break 'usual };
+                let head_bytes = given.bytes();
+                let Some(frame) = self.sends.begin(slot, bundle, head_bytes + length) else { break 'usual };
+                given.write(frame, head_bytes);
+                &mut frame[head_bytes..]
             };
-            self.sends.add_first(id.slot(), &mut connection.batch, Lane::Data, range);
             self.counters.messages_out += 1;
-            self.monitor.spoke(id.slot());
-            if let Some(statistics) = self.statistics.get_mut(id.slot() as usize) {
+            self.monitor.spoke(slot);
+            if let Some(statistics) = self.statistics.get_mut(slot as usize) {
                 statistics.message_sent();
             }
+            // Last: it may be a call, and so nothing has to be kept over it.
+            copy_short(message, place);
+            debug_assert!(self.sends.waiting_in_all + self.outbox_bytes() <= self.config.outbox_bytes_max);
             return Ok(());
         }
-        self.send_unusual(id, head, message)
+        self.send_one_unusual(id, head, message)
+    }
+
+    #[inline(never)]
+    fn send_one_unusual(&mut self, id: ConnectionId, head: Option<&[u8]>, message: &[u8]) -> Result<(), SendError> {
+        self.send_unusual(id, head, &[message])
     }
 
     #[inline(never)]
@@ -136,7 +154,16 @@ impl<N: Net> Reactor<N> {
         if accepted.is_err() {
             self.sends.take_back(start);
         }
+        self.renew_short_way();
         accepted
+    }
+
+    /// Says how far sends may take the short way from here: as long as all outboxes together would stay below their cap,
+    /// should the kernel refuse everything. Whatever adds to what waits by another way calls this, or shortens it. Not
+    /// at all in a nested reactor, where each send must show on the descriptor (R11).
+    pub(crate) fn renew_short_way(&mut self) {
+        let waiting_max = if self.nested { 0 } else { self.config.outbox_bytes_max };
+        self.sends.renew_short_way(waiting_max.saturating_sub(self.outbox_bytes()));
     }
 
     /// Queues one message on many connections: encoded once per framing, and copied only where a socket is full.
@@ -191,12 +218,12 @@ impl<N: Net> Reactor<N> {
             return Err(SendError::Closing);
         }
         // The common case: nothing waits on this connection, and all of them together are below the cap.
-        let waits = connection.outbox.is_some() || connection.batch != NO_BATCH;
+        let waits = connection.outbox.is_some() || connection.bundle != NO_BUNDLE;
         if waits || self.outbox_bytes() + self.sends.waiting_in_all + (end - start) > self.config.outbox_bytes_max {
             self.make_room(slot, end - start)?;
         }
         let connection = &mut self.connections[slot as usize];
-        self.sends.add(slot, &mut connection.batch, Lane::Data, (start, end));
+        self.sends.add(slot, &mut connection.bundle, Lane::Data, (start, end));
         self.counters.messages_out += 1;
         self.monitor.spoke(slot);
         if let Some(statistics) = self.statistics.get_mut(slot as usize) {
@@ -218,9 +245,9 @@ impl<N: Net> Reactor<N> {
         if waiting == 0 || waiting + more <= high_bytes {
             return Ok(());
         }
-        if self.connections[slot as usize].batch != NO_BATCH {
+        if self.connections[slot as usize].bundle != NO_BUNDLE {
             // What was only gathered may leave: the socket may have room.
-            self.write_batch_of(slot);
+            self.write_bundle_of(slot);
             waiting = self.queued(slot);
             if self.connections[slot as usize].flags.any(Flags::WRITE_FAILED) {
                 return Err(SendError::Closing);
@@ -283,14 +310,14 @@ impl<N: Net> Reactor<N> {
 
     pub(crate) fn tell_unsent(&mut self, id: ConnectionId, user: u64, frame: Vec<u8>) {
         self.counters.messages_unsent += 1;
-        let record = Record { id, user, kind: RecordKind::Unsent, head: (0, 0), message: (0, 0), block: 0 };
-        self.pending.push_back((record, Some(frame)));
+        // Its block gets a number when it is delivered.
+        self.pending.push_back((Record { id, user, kind: RecordKind::Unsent { block: 0 } }, Some(frame)));
     }
 
     /// Bytes that wait on a connection.
     pub(crate) fn queued(&self, slot: u32) -> usize {
         let connection = &self.connections[slot as usize];
-        let gathered = if connection.batch == NO_BATCH { 0 } else { self.sends.waiting(connection.batch) };
+        let gathered = if connection.bundle == NO_BUNDLE { 0 } else { self.sends.waiting(connection.bundle) };
         connection.outbox.as_ref().map_or(0, |outbox| outbox.len()) + gathered
     }
 
@@ -304,7 +331,7 @@ impl<N: Net> Reactor<N> {
         let framing = &self.options.get(connection.options).framing;
         let ask = self.sends.build(|out| if framing.ask(out) { Ok(()) } else { Err(()) });
         if let Ok(range) = ask {
-            self.sends.add(slot, &mut connection.batch, Lane::Control, range);
+            self.sends.add(slot, &mut connection.bundle, Lane::Control, range);
             self.counters.asks_out += 1;
         }
     }

@@ -2,7 +2,7 @@
 
 use std::io::IoSlice;
 
-use super::connection::NO_BATCH;
+use super::connection::NO_BUNDLE;
 
 /// Above this many bytes the arena is flushed at once instead of at the end of the turn.
 pub(crate) const SEND_ARENA_BYTES: usize = 256 << 10;
@@ -12,8 +12,6 @@ pub(crate) const SLICES_MAX: usize = 64;
 const GROWTH_BYTES: usize = 64 << 10;
 /// A scratch buffer above this is given back.
 const SCRATCH_BYTES_MAX: usize = 64 << 10;
-/// The longest head of a frame on the short way.
-const HEAD_BYTES_MAX: usize = crate::frame::LENGTH_HEAD_BYTES_MAX;
 const NO_SLOT: u32 = u32::MAX;
 const NO_PIECE: u32 = u32::MAX;
 
@@ -25,7 +23,7 @@ pub(crate) enum Lane {
 }
 
 /// One whole frame in the arena; several connections may share its bytes (broadcast). The first piece of a connection
-/// stands for its batch: it knows the slot, the last piece and the bytes of all.
+/// stands for its bundle: it knows the slot, the last piece and the bytes of all.
 #[derive(Clone, Copy, Debug)]
 #[repr(align(32))]
 pub(crate) struct Piece {
@@ -39,15 +37,22 @@ pub(crate) struct Piece {
 }
 
 impl Piece {
-    /// Whose batch this piece begins; `None` for later pieces, and for batches that are written or forgotten.
+    /// The first piece of a bundle, at `index`, with none behind it.
+    #[inline(always)]
+    fn alone(slot: u32, lane: Lane, start: usize, end: usize, index: u32) -> Self {
+        let (start, end) = (start as u32, end as u32);
+        Self { slot, start, end, next: NO_PIECE, last: index, bytes: end - start, lane }
+    }
+
+    /// Whose bundle this piece begins; `None` for later pieces, and for bundles that are written or forgotten.
     #[inline]
     pub(crate) fn slot(&self) -> Option<u32> {
         (self.slot != NO_SLOT).then_some(self.slot)
     }
 
-    /// The bytes of the batch that this piece begins.
+    /// The bytes of the bundle that this piece begins.
     #[inline]
-    pub(crate) fn batch_bytes(&self) -> usize {
+    pub(crate) fn bundle_bytes(&self) -> usize {
         self.bytes as usize
     }
 }
@@ -57,8 +62,10 @@ pub(crate) struct Sends {
     /// The frames lie in `..filled`; what is behind was written in earlier turns and is written over.
     arena: Vec<u8>,
     filled: usize,
+    /// Up to here a send may fill the arena without looking at anything else.
+    short_end: usize,
     pub(crate) pieces: Vec<Piece>,
-    /// Bytes of all batches that wait: what a broadcast shares counts for each that it is for.
+    /// Bytes of all bundles that wait: what a broadcast shares counts for each that it is for.
     pub(crate) waiting_in_all: usize,
     /// Where a codec builds a frame whose length is not known before.
     scratch: Vec<u8>,
@@ -75,12 +82,10 @@ impl Sends {
         self.filled >= SEND_ARENA_BYTES
     }
 
-    /// Whether a message of `length` bytes and its head fit this flush, and all outboxes together if the kernel should
-    /// refuse everything.
-    #[inline(always)]
-    pub(crate) fn has_room(&self, length: usize, outbox_bytes_max: usize, outbox_bytes_now: u64) -> bool {
-        let refused = self.waiting_in_all + outbox_bytes_now as usize;
-        self.filled < SEND_ARENA_BYTES && refused + length + HEAD_BYTES_MAX <= outbox_bytes_max
+    /// See `Reactor::renew_short_way`: so many bytes may wait in all.
+    pub(crate) fn renew_short_way(&mut self, waiting_max: usize) {
+        let room = waiting_max.saturating_sub(self.waiting_in_all);
+        self.short_end = SEND_ARENA_BYTES.min(self.filled.saturating_add(room));
     }
 
     /// Appends two parts to the arena as one frame; returns where it lies.
@@ -99,26 +104,21 @@ impl Sends {
         (start, end)
     }
 
-    /// Appends a frame whose head is written in place; `None`, and nothing appended, if `write_head` says no.
+    /// The short way: makes a frame of so many bytes the bundle of a connection that has none, for the caller to write.
+    /// `None`, and nothing done, where it would go too far.
     #[inline(always)]
-    pub(crate) fn append_headed(
-        &mut self,
-        head_bytes: usize,
-        message: &[u8],
-        write_head: impl FnOnce(&mut [u8]) -> bool,
-    ) -> Option<(usize, usize)> {
+    pub(crate) fn begin(&mut self, slot: u32, bundle: &mut u32, length: usize) -> Option<&mut [u8]> {
         let start = self.filled;
-        let end = start + head_bytes + message.len();
-        if end > self.arena.len() {
-            self.grow(end);
-        }
-        let (head, rest) = self.arena[start..end].split_at_mut(head_bytes);
-        if !write_head(head) {
+        let end = start + length;
+        if end > self.short_end {
             return None;
         }
-        rest.copy_from_slice(message);
+        let frame = self.arena.get_mut(start..end)?;
         self.filled = end;
-        Some((start, end))
+        self.waiting_in_all += length;
+        *bundle = self.pieces.len() as u32;
+        self.pieces.push(Piece::alone(slot, Lane::Data, start, end, *bundle));
+        Some(frame)
     }
 
     /// Zeroed memory is not touched before it is used.
@@ -145,51 +145,50 @@ impl Sends {
         self.filled = start;
     }
 
-    /// Gives `start..end` of the arena to a connection's lane. `batch` is where the connection remembers its batch.
+    /// Gives `start..end` of the arena to a connection's lane. `bundle` is where the connection remembers its bundle.
     #[inline]
-    pub(crate) fn add(&mut self, slot: u32, batch: &mut u32, lane: Lane, range: (usize, usize)) {
-        if *batch == NO_BATCH {
-            self.add_first(slot, batch, lane, range);
+    pub(crate) fn add(&mut self, slot: u32, bundle: &mut u32, lane: Lane, range: (usize, usize)) {
+        if *bundle == NO_BUNDLE {
+            self.add_first(slot, bundle, lane, range);
         } else {
             let index = self.pieces.len() as u32;
-            self.link(*batch, index, (range.1 - range.0) as u32);
+            self.link(*bundle, index, (range.1 - range.0) as u32);
             self.add_first(NO_SLOT, &mut 0, lane, range);
         }
     }
 
-    /// The same for a connection that has no batch yet.
+    /// The same for a connection that has no bundle yet.
     #[inline(always)]
-    pub(crate) fn add_first(&mut self, slot: u32, batch: &mut u32, lane: Lane, (start, end): (usize, usize)) {
-        let index = self.pieces.len() as u32;
-        *batch = index;
+    pub(crate) fn add_first(&mut self, slot: u32, bundle: &mut u32, lane: Lane, (start, end): (usize, usize)) {
+        *bundle = self.pieces.len() as u32;
         self.waiting_in_all += end - start;
-        let (start, end) = (start as u32, end as u32);
-        self.pieces.push(Piece { slot, start, end, next: NO_PIECE, last: index, bytes: end - start, lane });
+        self.short_end = self.short_end.saturating_sub(end - start);
+        self.pieces.push(Piece::alone(slot, lane, start, end, *bundle));
     }
 
-    /// Links piece `index` behind the others of a batch.
+    /// Links piece `index` behind the others of a bundle.
     #[inline(never)]
-    fn link(&mut self, batch: u32, index: u32, bytes: u32) {
-        let first = &mut self.pieces[batch as usize];
+    fn link(&mut self, bundle: u32, index: u32, bytes: u32) {
+        let first = &mut self.pieces[bundle as usize];
         let last = std::mem::replace(&mut first.last, index);
         first.bytes += bytes;
         self.pieces[last as usize].next = index;
     }
 
-    /// The bytes that wait in a batch.
-    pub(crate) fn waiting(&self, batch: u32) -> usize {
-        self.pieces.get(batch as usize).map_or(0, |first| first.bytes as usize)
+    /// The bytes that wait in a bundle.
+    pub(crate) fn waiting(&self, bundle: u32) -> usize {
+        self.pieces.get(bundle as usize).map_or(0, |first| first.bytes as usize)
     }
 
-    /// The connection of this batch is gone, or it was written already.
-    pub(crate) fn forget(&mut self, batch: u32) {
-        if let Some(first) = self.pieces.get_mut(batch as usize) {
+    /// The connection of this bundle is gone, or it was written already.
+    pub(crate) fn forget(&mut self, bundle: u32) {
+        if let Some(first) = self.pieces.get_mut(bundle as usize) {
             first.slot = NO_SLOT;
             self.waiting_in_all -= first.bytes as usize;
         }
     }
 
-    /// If a batch is one piece of the arena (the common case): that piece.
+    /// If a bundle is one piece of the arena (the common case): that piece.
     #[inline]
     pub(crate) fn only_piece(&self, first: &Piece) -> Option<&[u8]> {
         if first.next == NO_PIECE { Some(&self.arena[first.start as usize..first.end as usize]) } else { None }
@@ -205,7 +204,7 @@ impl Sends {
         .filter(move |piece| piece.lane == lane)
     }
 
-    /// The frames of a batch in sending order: control, then data.
+    /// The frames of a bundle in sending order: control, then data.
     pub(crate) fn frames<'a>(&'a self, first: &Piece) -> impl Iterator<Item = (Lane, &'a [u8])> + 'a {
         self.lane(first, Lane::Control)
             .chain(self.lane(first, Lane::Data))
@@ -242,27 +241,27 @@ impl Sends {
 mod tests {
     use super::*;
 
-    fn add(sends: &mut Sends, slot: u32, batch: &mut u32, lane: Lane, bytes: &[u8]) {
+    fn add(sends: &mut Sends, slot: u32, bundle: &mut u32, lane: Lane, bytes: &[u8]) {
         let range = sends.append(&[], bytes);
-        sends.add(slot, batch, lane, range);
+        sends.add(slot, bundle, lane, range);
     }
 
     #[test]
     fn control_leaves_before_data_and_neighbours_are_joined() {
         let mut sends = Sends::default();
-        let (mut a, mut b) = (NO_BATCH, NO_BATCH);
+        let (mut a, mut b) = (NO_BUNDLE, NO_BUNDLE);
         add(&mut sends, 1, &mut a, Lane::Data, b"one");
         assert_eq!(sends.only_piece(&sends.pieces[0]), Some(&b"one"[..]));
         add(&mut sends, 1, &mut a, Lane::Data, b"two");
         add(&mut sends, 2, &mut b, Lane::Data, b"other");
         add(&mut sends, 1, &mut a, Lane::Control, b"beat");
-        let batch = sends.pieces[a as usize];
-        assert_eq!(sends.only_piece(&batch), None);
-        let frames: Vec<_> = sends.frames(&batch).collect();
+        let bundle = sends.pieces[a as usize];
+        assert_eq!(sends.only_piece(&bundle), None);
+        let frames: Vec<_> = sends.frames(&bundle).collect();
         assert_eq!(frames, [(Lane::Control, &b"beat"[..]), (Lane::Data, b"one"), (Lane::Data, b"two")]);
-        let slices: Vec<_> = sends.slices(&batch).iter().map(|slice| slice.to_vec()).collect();
+        let slices: Vec<_> = sends.slices(&bundle).iter().map(|slice| slice.to_vec()).collect();
         assert_eq!(slices, [b"beat".to_vec(), b"onetwo".to_vec()]);
-        assert_eq!((sends.waiting(a), batch.batch_bytes()), (10, 10));
+        assert_eq!((sends.waiting(a), bundle.bundle_bytes()), (10, 10));
         let owners: Vec<_> = sends.pieces.iter().filter_map(Piece::slot).collect();
         assert_eq!(owners, [1, 2]);
     }
@@ -272,7 +271,7 @@ mod tests {
         let mut sends = Sends::default();
         let range = sends.append(b"ne", b"ws");
         for slot in 0..100 {
-            sends.add(slot, &mut NO_BATCH.clone(), Lane::Data, range);
+            sends.add(slot, &mut NO_BUNDLE.clone(), Lane::Data, range);
         }
         assert_eq!(sends.filled, 4);
         assert!(sends.pieces.iter().all(|piece| sends.only_piece(piece) == Some(b"news")));
@@ -281,12 +280,12 @@ mod tests {
     #[test]
     fn slices_are_cut_at_their_limit_without_a_gap() {
         let mut sends = Sends::default();
-        let mut batch = NO_BATCH;
+        let mut bundle = NO_BUNDLE;
         for round in 0..2 * SLICES_MAX as u8 {
             sends.append(&[], &[0]);
-            add(&mut sends, 1, &mut batch, if round % 2 == 0 { Lane::Data } else { Lane::Control }, &[round + 1]);
+            add(&mut sends, 1, &mut bundle, if round % 2 == 0 { Lane::Data } else { Lane::Control }, &[round + 1]);
         }
-        let first = sends.pieces[batch as usize];
+        let first = sends.pieces[bundle as usize];
         let whole: Vec<u8> = sends.frames(&first).flat_map(|(_, frame)| frame.to_vec()).collect();
         let cut: Vec<u8> = sends.slices(&first).iter().flat_map(|slice| slice.to_vec()).collect();
         assert_eq!(cut.len(), SLICES_MAX);

@@ -1,5 +1,5 @@
 //! What goes in can come out (R12): taking over a descriptor that somebody else opened, giving one back; and what can
-//! be asked and set of a connection that lives.
+//! be asked of a connection that lives.
 
 use std::fmt;
 use std::io;
@@ -35,7 +35,7 @@ pub enum ReleaseError {
     Stale,
     /// Events of this connection are not delivered yet: poll first.
     Busy,
-    /// It is being dialled or closed.
+    /// It is being dialled or closed, or its end is certain.
     NotOpen,
 }
 
@@ -51,13 +51,84 @@ impl fmt::Display for ReleaseError {
 
 impl std::error::Error for ReleaseError {}
 
-/// Why a descriptor is not taken over; it comes back with the error.
+/// A descriptor that is not taken over; it comes back with the reason.
 #[derive(Debug)]
 pub struct AdoptError<S> {
-    /// What failed.
-    pub error: io::Error,
+    /// Why.
+    pub error: AdoptRefusal,
     /// The descriptor, as it was given.
     pub socket: S,
+    /// The bytes that were read from it, as they were given.
+    pub unread: Vec<u8>,
+}
+
+/// Why a descriptor is not taken over.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum AdoptRefusal {
+    /// `connections_max`, options that cannot be used, or an error of the operating system.
+    Io(io::Error),
+    /// The bytes that were read would bring all unfinished frames together over `Config::partial_bytes_max` (F2).
+    Unread {
+        /// Bytes given.
+        unread_bytes: usize,
+        /// What unfinished frames hold now.
+        partial_bytes_now: usize,
+        /// The cap.
+        partial_bytes_max: usize,
+    },
+    /// The bytes still to be sent would bring all outboxes together over `Config::outbox_bytes_max` (R5).
+    Unsent {
+        /// Bytes given.
+        unsent_bytes: usize,
+        /// What outboxes hold now.
+        outbox_bytes_now: usize,
+        /// The cap.
+        outbox_bytes_max: usize,
+    },
+}
+
+impl fmt::Display for AdoptRefusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Io(error) => error.fmt(f),
+            Self::Unread { unread_bytes, partial_bytes_now, partial_bytes_max } => write!(
+                f,
+                "{unread_bytes} unread bytes do not fit: unfinished frames hold {partial_bytes_now} of \
+                 partial_bytes_max, {partial_bytes_max}"
+            ),
+            Self::Unsent { unsent_bytes, outbox_bytes_now, outbox_bytes_max } => write!(
+                f,
+                "{unsent_bytes} unsent bytes do not fit: outboxes hold {outbox_bytes_now} of outbox_bytes_max, \
+                 {outbox_bytes_max}"
+            ),
+        }
+    }
+}
+
+impl std::error::Error for AdoptRefusal {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            // Its text is shown as this one's own.
+            Self::Io(error) => error.source(),
+            Self::Unread { .. } | Self::Unsent { .. } => None,
+        }
+    }
+}
+
+impl From<io::Error> for AdoptRefusal {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+impl From<AdoptRefusal> for io::Error {
+    fn from(refusal: AdoptRefusal) -> Self {
+        match refusal {
+            AdoptRefusal::Io(error) => error,
+            other => Self::new(io::ErrorKind::QuotaExceeded, other),
+        }
+    }
 }
 
 /// What can be asked of a connection that lives.
@@ -92,18 +163,22 @@ pub struct ConnectionState {
 impl<N: Net> Reactor<N> {
     /// Takes over a connected stream, with bytes that were already read from it and bytes that are still to be sent
     /// on it as they are. Opened comes with the next poll. The descriptor is taken only on success.
+    ///
+    /// # Errors
+    /// What the kernel says of the descriptor, `connections_max`, or bytes that do not fit under the reactor's caps.
     pub fn adopt(
         &mut self,
         socket: N::Socket,
         options: &Options,
         user: u64,
-        unread: Vec<u8>,
+        mut unread: Vec<u8>,
         unsent: &[u8],
     ) -> Result<ConnectionId, AdoptError<N::Socket>> {
-        let prepared = self.check_room().and_then(|()| self.net.prepare(&socket));
-        let number = match prepared.and_then(|()| self.intern(options, false)) {
+        // Memory counts, not only what is used of it.
+        unread.shrink_to_fit();
+        let number = match self.check_adoption(&socket, options, unread.capacity(), unsent.len()) {
             Ok(number) => number,
-            Err(error) => return Err(AdoptError { error, socket }),
+            Err(error) => return Err(AdoptError { error, socket, unread }),
         };
         self.read_clock();
         let flags = Flags::WRITABLE | Flags::READABLE | Flags::FIRST_FRAME_DUE;
@@ -111,7 +186,7 @@ impl<N: Net> Reactor<N> {
         let slot = id.slot();
         if let Err(error) = self.start(id) {
             let socket = self.forget(slot);
-            return Err(AdoptError { error, socket });
+            return Err(AdoptError { error: error.into(), socket, unread });
         }
         self.counters.adopted += 1;
         let now = self.attended(self.now);
@@ -127,6 +202,7 @@ impl<N: Net> Reactor<N> {
             outbox.push_begun(unsent);
             connection.outbox = Some(Box::new(outbox));
             self.counters.outbox_bytes_now += unsent.len() as u64;
+            self.renew_short_way();
         }
         self.tell_of(slot, RecordKind::Opened(None));
         self.list(slot);
@@ -138,17 +214,39 @@ impl<N: Net> Reactor<N> {
         Ok(id)
     }
 
+    /// Makes a descriptor fit for the reactor, if there is room for all that comes with it; the number of its options.
+    fn check_adoption(
+        &mut self,
+        socket: &N::Socket,
+        options: &Options,
+        unread_bytes: usize,
+        unsent_bytes: usize,
+    ) -> Result<u16, AdoptRefusal> {
+        self.check_room()?;
+        let (partial_bytes_now, partial_bytes_max) =
+            (self.counters.partial_bytes_now as usize, self.config.partial_bytes_max);
+        if unread_bytes > partial_bytes_max.saturating_sub(partial_bytes_now) {
+            return Err(AdoptRefusal::Unread { unread_bytes, partial_bytes_now, partial_bytes_max });
+        }
+        let (outbox_bytes_now, outbox_bytes_max) = (self.outbox_bytes(), self.config.outbox_bytes_max);
+        if unsent_bytes > outbox_bytes_max.saturating_sub(outbox_bytes_now) {
+            return Err(AdoptRefusal::Unsent { unsent_bytes, outbox_bytes_now, outbox_bytes_max });
+        }
+        self.net.prepare(socket)?;
+        Ok(self.intern(options, false)?)
+    }
+
     /// Gives a connection back. No Closed is told; the id is stale from here on.
     pub fn release(&mut self, id: ConnectionId) -> Result<Released<N::Socket>, ReleaseError> {
         let Some(connection) = self.live(id) else { return Err(ReleaseError::Stale) };
-        if connection.flags.any(Flags::DIALLING | Flags::CLOSING | Flags::WRITE_FAILED) {
+        if connection.flags.any(Flags::DIALLING | Flags::CLOSING | Flags::WRITE_FAILED | Flags::FRAME_BAD) {
             return Err(ReleaseError::NotOpen);
         }
         if self.pending.iter().any(|(record, _)| record.id == id) {
             return Err(ReleaseError::Busy);
         }
         let slot = id.slot();
-        self.write_batch_of(slot);
+        self.write_bundle_of(slot);
         let connection = &mut self.connections[slot as usize];
         if connection.flags.any(Flags::WRITE_FAILED) {
             return Err(ReleaseError::NotOpen);
@@ -220,79 +318,5 @@ impl<N: Net> Reactor<N> {
     #[cfg(feature = "capi")]
     pub(crate) fn options_of(&self, id: ConnectionId) -> Option<Options> {
         self.live(id).map(|connection| self.options.entry(connection.options).given.clone())
-    }
-
-    /// Sets the application's word: a number or a pointer that Heartline never reads. False if the id is stale.
-    pub fn set_user(&mut self, id: ConnectionId, user: u64) -> bool {
-        self.live_mut(id).map(|connection| connection.user = user).is_some()
-    }
-
-    /// Lets one connection follow another policy. False if the id is stale, the connection being dialled or closed, or the
-    /// policy unknown.
-    pub fn set_policy(&mut self, id: ConnectionId, policy: PolicyId) -> bool {
-        let Some(connection) = self.live(id) else { return false };
-        let is_known = self.monitor.policy_id(policy.index()).is_some();
-        if connection.flags.any(Flags::DIALLING | Flags::CLOSING) || !is_known {
-            return false;
-        }
-        let now = self.read_clock();
-        self.monitor.set_policy(id.slot(), policy, now);
-        self.show_work();
-        true
-    }
-
-    /// Changes the options of one connection from now on: marks, limits, policy, framing (of all that is not delivered
-    /// yet: an unfinished frame is cut anew).
-    /// False if the id is stale. Options of the socket are applied where they can be.
-    pub fn set_options(&mut self, id: ConnectionId, options: &Options) -> io::Result<bool> {
-        let Some(connection) = self.live(id) else { return Ok(false) };
-        let dialled = connection.flags.any(Flags::DIALLED);
-        let number = self.intern(options, dialled)?;
-        let socket_options = self.effective_socket_options(number);
-        let before = self.effective_socket_options(self.connections[id.slot() as usize].options);
-        let connection = &mut self.connections[id.slot() as usize];
-        let old = std::mem::replace(&mut connection.options, number);
-        if let Some(inbound) = &mut connection.inbound {
-            inbound.cut_anew();
-            self.list(id.slot());
-        }
-        self.look_at_limits(id.slot());
-        let connection = &self.connections[id.slot() as usize];
-        let configured = self.net.configure(&connection.socket, &socket_options, &before);
-        self.options.release(old);
-        if let Some(policy) = self.options.get(number).policy {
-            self.set_policy(id, policy);
-        }
-        configured.map(|()| true)
-    }
-
-    /// Nobody judges this connection for `ms` (a loading screen): its silence is counted from then on. False if the id
-    /// is stale or the connection is being dialled.
-    pub fn grace(&mut self, id: ConnectionId, ms: u64) -> bool {
-        if self.live(id).is_none_or(|connection| connection.flags.any(Flags::DIALLING)) {
-            return false;
-        }
-        let now = self.read_clock();
-        self.monitor.grace(id.slot(), now + ms);
-        self.show_work();
-        true
-    }
-
-    /// Stops reading: the kernel's buffer fills, then the peer waits. It is judged only while that buffer is empty
-    /// (L10). False if the id is stale.
-    pub fn pause(&mut self, id: ConnectionId) -> bool {
-        self.live_mut(id).map(|connection| connection.flags.set(Flags::PAUSED)).is_some()
-    }
-
-    /// Reads on. False if the id is stale.
-    pub fn resume(&mut self, id: ConnectionId) -> bool {
-        let Some(connection) = self.live_mut(id) else { return false };
-        if connection.flags.any(Flags::PAUSED) {
-            connection.flags.clear(Flags::PAUSED);
-            self.read_clock();
-            self.read_again(id.slot());
-            self.show_work();
-        }
-        true
     }
 }

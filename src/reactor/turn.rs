@@ -7,7 +7,7 @@ use super::connection::{ConnectionId, Flags};
 use super::core::Reactor;
 use super::events::Events;
 use super::mailbox::Mail;
-use super::net::{Net, Readiness};
+use super::net::{Net, Notice, Readiness};
 use super::statistics::Step;
 use crate::time::{Millis, TICK_MS};
 
@@ -21,7 +21,7 @@ pub(crate) const ALARM_TOKEN: u64 = 1 << 62;
 /// Waits with 0 that may follow one late or filled wait: a bound on how long a flood can hold a turn back.
 const WAITS_MAX: usize = 64;
 /// The clock is read again after this many connections (L4).
-const CLOCK_EVERY: usize = 64;
+pub(crate) const CLOCK_EVERY: usize = 64;
 
 impl<N: Net> Reactor<N> {
     /// Waits until something happened, `timeout` has passed (`None`: for as long as it takes) or the mailbox was
@@ -135,38 +135,37 @@ impl<N: Net> Reactor<N> {
     #[inline(never)]
     fn serve_readiness(&mut self, ready: &N::Ready, events: &mut Events) -> usize {
         let mut count = 0;
-        for ready in N::each_ready(ready) {
+        for notice in N::each_ready(ready) {
             count += 1;
             if count % CLOCK_EVERY == 0 {
                 self.refresh_heard_at();
             }
-            if ready.token < CONNECTION_TOKENS {
-                self.connection_ready(ConnectionId::from_raw(ready.token), ready, events);
-                continue;
+            if notice.is_news() && notice.token() < CONNECTION_TOKENS {
+                let id = ConnectionId::from_raw(notice.token());
+                let Some(connection) = self.live(id) else { continue };
+                if connection.flags.is_usual() && connection.inbound.is_none() {
+                    self.receive_usual(id, events);
+                    continue;
+                }
             }
-            match ready.token {
-                WAKER_TOKEN => self.mail_arrived(),
-                ALARM_TOKEN => self.alarm = None,
-                token => self.listener_ready((token & !LISTENER_TOKEN) as usize),
-            }
+            self.serve_unusual(notice, events);
         }
         count
     }
 
-    #[inline(always)]
-    fn connection_ready(&mut self, id: ConnectionId, ready: Readiness, events: &mut Events) {
-        let Some(connection) = self.connections.get(id.slot() as usize) else { return };
-        if connection.generation != id.generation() {
-            return;
-        }
-        if ready.is_news() && connection.flags.is_usual() && connection.inbound.is_none() {
-            self.receive_usual(id.slot(), events);
-        } else {
-            self.connection_changed(id, ready.readable, ready.writable, ready.read_closed, events);
+    #[inline(never)]
+    fn serve_unusual(&mut self, notice: N::Notice<'_>, events: &mut Events) {
+        let Readiness { token, readable, writable, read_closed } = notice.readiness();
+        match token {
+            WAKER_TOKEN => self.mail_arrived(),
+            ALARM_TOKEN => self.alarm = None,
+            id if id < CONNECTION_TOKENS => {
+                self.connection_changed(ConnectionId::from_raw(id), readable, writable, read_closed, events);
+            }
+            listener => self.listener_ready((listener & !LISTENER_TOKEN) as usize),
         }
     }
 
-    #[inline(never)]
     fn connection_changed(
         &mut self,
         id: ConnectionId,
@@ -205,7 +204,8 @@ impl<N: Net> Reactor<N> {
                 break;
             }
             let Some(id) = self.ready.pop_front() else { break };
-            if index % CLOCK_EVERY == CLOCK_EVERY - 1 {
+            // At its beginning too: as many may have been served since the wait.
+            if index % CLOCK_EVERY == 0 {
                 self.refresh_heard_at();
             }
             if let Some(connection) = self.live_mut(id) {
@@ -215,7 +215,7 @@ impl<N: Net> Reactor<N> {
         }
     }
 
-    fn refresh_heard_at(&mut self) {
+    pub(crate) fn refresh_heard_at(&mut self) {
         self.heard_at = Millis::ceil(self.net.now_ns()).max(self.heard_at);
     }
 
@@ -258,7 +258,7 @@ impl<N: Net> Reactor<N> {
     pub fn descriptor(&mut self) -> io::Result<std::os::fd::RawFd> {
         if !self.nested {
             self.nested = true;
-            self.short_way_bytes_max = 0;
+            self.renew_short_way();
             self.net.alarm(None, ALARM_TOKEN)?;
             self.alarm = None;
             self.set_alarm()?;

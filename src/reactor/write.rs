@@ -2,8 +2,9 @@
 
 use std::io;
 
-use super::connection::{Flags, NO_BATCH};
+use super::connection::{Flags, NO_BUNDLE};
 use super::core::Reactor;
+use super::errno::is_passing;
 use super::events::RecordKind;
 use super::net::Net;
 use super::outbox::{CONTROL_BYTES_MAX, Outbox};
@@ -11,53 +12,60 @@ use super::sends::{Lane, Piece, Sends};
 
 impl<N: Net> Reactor<N> {
     /// Sends what has gathered, now, without waiting for the next poll.
+    #[inline]
     pub fn flush(&mut self) {
-        if self.sends.is_empty() {
-            return;
+        if !self.sends.is_empty() {
+            self.flush_gathered();
         }
+    }
+
+    #[inline(never)]
+    fn flush_gathered(&mut self) {
         let sends = std::mem::take(&mut self.sends);
         for piece in &sends.pieces {
             if let Some(slot) = piece.slot() {
-                self.write_batch(&sends, piece, slot);
+                self.write_bundle(&sends, piece, slot);
             }
         }
         // Writing may have ended connections and told of it, but it gathers nothing.
         debug_assert!(self.sends.is_empty());
         self.sends = sends;
         self.sends.clear();
+        self.renew_short_way();
         self.show_work();
     }
 
-    /// Writes all batches. The arena stays as it is: the frame that is being sent lies in it.
+    /// Writes all bundles. The arena stays as it is: the frame that is being sent lies in it.
     pub(crate) fn write_gathered(&mut self) {
         if self.sends.waiting_in_all == 0 {
             return;
         }
         for index in 0..self.sends.pieces.len() {
             if let Some(slot) = self.sends.pieces[index].slot() {
-                self.write_batch_of(slot);
+                self.write_bundle_of(slot);
             }
         }
     }
 
-    /// Writes one connection's batch ahead of the others.
-    pub(crate) fn write_batch_of(&mut self, slot: u32) {
-        let index = self.connections[slot as usize].batch;
-        if index == NO_BATCH {
+    /// Writes one connection's bundle ahead of the others.
+    pub(crate) fn write_bundle_of(&mut self, slot: u32) {
+        let index = self.connections[slot as usize].bundle;
+        if index == NO_BUNDLE {
             return;
         }
         let sends = std::mem::take(&mut self.sends);
-        self.write_batch(&sends, &sends.pieces[index as usize], slot);
+        self.write_bundle(&sends, &sends.pieces[index as usize], slot);
         self.sends = sends;
         self.sends.forget(index);
+        self.renew_short_way();
     }
 
     #[inline(always)]
-    fn write_batch(&mut self, sends: &Sends, batch: &Piece, slot: u32) {
+    fn write_bundle(&mut self, sends: &Sends, bundle: &Piece, slot: u32) {
         let connection = &mut self.connections[slot as usize];
-        connection.batch = NO_BATCH;
-        // Most batches are one frame for a socket that takes it.
-        if let Some(bytes) = sends.only_piece(batch)
+        connection.bundle = NO_BUNDLE;
+        // Most bundles are one frame for a socket that takes it.
+        if let Some(bytes) = sends.only_piece(bundle)
             && connection.outbox.is_none()
             && connection.flags.takes_writes()
         {
@@ -68,31 +76,31 @@ impl<N: Net> Reactor<N> {
                         statistics.sent(count, self.step);
                     }
                 }
-                written => self.written(sends, batch, slot, written),
+                written => self.written(sends, bundle, slot, written),
             }
             return;
         }
-        self.write_pieces(sends, batch, slot);
+        self.write_pieces(sends, bundle, slot);
     }
 
     #[inline(never)]
-    fn write_pieces(&mut self, sends: &Sends, batch: &Piece, slot: u32) {
+    fn write_pieces(&mut self, sends: &Sends, bundle: &Piece, slot: u32) {
         let connection = &mut self.connections[slot as usize];
         if connection.flags.any(Flags::WRITE_FAILED) {
             if let Some((_, lost)) = self.write_errors.get_mut(&slot) {
-                *lost += batch.batch_bytes();
+                *lost += bundle.bundle_bytes();
             }
             return;
         }
         if connection.outbox.is_some() || !connection.flags.takes_writes() {
-            return self.written(sends, batch, slot, Ok(0));
+            return self.written(sends, bundle, slot, Ok(0));
         }
-        let slices = sends.slices(batch);
+        let slices = sends.slices(bundle);
         let offered: usize = slices.iter().map(|slice| slice.len()).sum();
         let written = self.net.send_vectored(&connection.socket, &slices);
         let is_whole = written.as_ref().is_ok_and(|count| *count == offered);
-        self.written(sends, batch, slot, written);
-        if is_whole && offered < batch.batch_bytes() {
+        self.written(sends, bundle, slot, written);
+        if is_whole && offered < bundle.bundle_bytes() {
             // More frames than one call takes, and it took those: no edge will come for the rest.
             self.connections[slot as usize].flags.set(Flags::WRITABLE);
             self.write_outbox(slot);
@@ -100,33 +108,33 @@ impl<N: Net> Reactor<N> {
     }
 
     #[cold]
-    fn written(&mut self, sends: &Sends, batch: &Piece, slot: u32, written: io::Result<usize>) {
+    fn written(&mut self, sends: &Sends, bundle: &Piece, slot: u32, written: io::Result<usize>) {
         match written {
             Ok(count) => {
                 self.sent(slot, count);
-                if count < batch.batch_bytes() {
-                    self.queue_rest(sends, batch, slot, count);
+                if count < bundle.bundle_bytes() {
+                    self.queue_rest(sends, bundle, slot, count);
                 }
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                 self.connections[slot as usize].flags.clear(Flags::WRITABLE);
-                self.queue_rest(sends, batch, slot, 0);
+                self.queue_rest(sends, bundle, slot, 0);
             }
             // Nothing was taken and no edge will come: the outbox is tried again soon.
-            Err(error) if is_passing(&error) => self.queue_rest(sends, batch, slot, 0),
-            Err(error) => self.write_failed(slot, &error, batch.batch_bytes()),
+            Err(error) if is_passing(&error) => self.queue_rest(sends, bundle, slot, 0),
+            Err(error) => self.write_failed(slot, &error, bundle.bundle_bytes()),
         }
     }
 
-    /// The kernel took `count` bytes of a batch: the rest becomes the outbox.
-    fn queue_rest(&mut self, sends: &Sends, batch: &Piece, slot: u32, count: usize) {
+    /// The kernel took `count` bytes of a bundle: the rest becomes the outbox.
+    fn queue_rest(&mut self, sends: &Sends, bundle: &Piece, slot: u32, count: usize) {
         let now = self.attended(self.now);
         let connection = &mut self.connections[slot as usize];
         let begins = connection.outbox.is_none();
         let outbox = connection.outbox.get_or_insert_with(|| Box::new(Outbox::new(now)));
         let before = outbox.len();
         let mut taken = count;
-        for (lane, frame) in sends.frames(batch) {
+        for (lane, frame) in sends.frames(bundle) {
             let part = taken.min(frame.len());
             taken -= part;
             match lane {
@@ -237,8 +245,9 @@ impl<N: Net> Reactor<N> {
     }
 
     /// The peer is gone for writing; what it sent before may still wait to be read, and the read side tells the end.
-    fn write_failed(&mut self, slot: u32, error: &io::Error, batch_bytes: usize) {
-        let lost = self.forget_outbox(slot) + batch_bytes;
+    #[cold]
+    pub(crate) fn write_failed(&mut self, slot: u32, error: &io::Error, bundle_bytes: usize) {
+        let lost = self.forget_outbox(slot) + bundle_bytes;
         self.write_errors.insert(slot, (error.raw_os_error().unwrap_or(0), lost));
         let connection = &mut self.connections[slot as usize];
         connection.flags.set(Flags::WRITE_FAILED | Flags::READABLE);
@@ -251,11 +260,4 @@ impl<N: Net> Reactor<N> {
         self.counters.outbox_bytes_now -= outbox.len() as u64;
         outbox.len()
     }
-}
-
-/// A signal, or no memory for buffers (ENOBUFS, ENOMEM): the socket is well, and its next edge may never come.
-fn is_passing(error: &io::Error) -> bool {
-    const NO_BUFFERS: i32 = 105;
-    matches!(error.kind(), io::ErrorKind::Interrupted | io::ErrorKind::OutOfMemory)
-        || error.raw_os_error() == Some(NO_BUFFERS)
 }

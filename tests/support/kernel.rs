@@ -10,9 +10,9 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use heartline::reactor::core::Reactor;
-use heartline::reactor::net::{Farewell, ListenSettings, Net, Readiness};
+use heartline::reactor::net::{ListenSettings, Look, Net, Parting, Readiness};
 use heartline::reactor::{
-    Address, Config, ConnectionId, Events, ListenOptions, ListenerId, Options, SocketOptions, TcpInfo,
+    Address, AdoptError, Config, ConnectionId, Events, ListenOptions, ListenerId, Options, SocketOptions, TcpInfo,
 };
 use heartline::time::Clock;
 
@@ -44,6 +44,8 @@ pub struct World {
     pub alarms: Vec<Option<u64>>,
     /// Time that one read takes.
     pub read_ns: u64,
+    /// Time that one accept takes.
+    pub accept_ns: u64,
 }
 
 /// One end of a connection, as the kernel has it.
@@ -66,11 +68,22 @@ pub struct Sock {
     /// How many bytes a read gives at most.
     pub read_max: Option<usize>,
     pub fin_sent: bool,
-    pub closed: Option<Farewell>,
+    /// What it was set to.
+    pub options: Option<SocketOptions>,
+    pub closed: Option<Parting>,
     pub looks: usize,
     pub reads: usize,
     /// Frames' worth of slices in each call.
     pub writes: usize,
+}
+
+impl Sock {
+    /// An error is told once, to whoever asks first; then the stream is at its end.
+    fn take_error(&mut self) -> Option<i32> {
+        let error = self.error.take();
+        self.fin |= error.is_some();
+        error
+    }
 }
 
 impl World {
@@ -153,7 +166,14 @@ impl World {
 #[derive(Clone)]
 pub struct Kernel(Rc<RefCell<World>>);
 
+impl std::fmt::Debug for Kernel {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Kernel")
+    }
+}
+
 /// A descriptor.
+#[derive(Debug)]
 pub struct Descriptor {
     pub number: usize,
     kernel: Kernel,
@@ -163,7 +183,7 @@ impl Drop for Descriptor {
     fn drop(&mut self) {
         let mut world = self.kernel.0.borrow_mut();
         let sock = &mut world.sockets[self.number];
-        sock.closed.get_or_insert(Farewell::Orderly);
+        sock.closed.get_or_insert(Parting::Orderly);
         sock.token = None;
     }
 }
@@ -185,6 +205,7 @@ impl Kernel {
             waits: Vec::new(),
             alarms: Vec::new(),
             read_ns: 0,
+            accept_ns: 0,
         })))
     }
 
@@ -217,11 +238,8 @@ impl Kernel {
             let sock = &mut world.sockets[socket];
             sock.reads += 1;
             if sock.input.is_empty() {
-                return match (sock.error.take(), sock.fin) {
-                    (Some(error), _) => {
-                        sock.fin = true;
-                        Err(io::Error::from_raw_os_error(error))
-                    }
+                return match (sock.take_error(), sock.fin) {
+                    (Some(error), _) => Err(io::Error::from_raw_os_error(error)),
                     (None, true) => Ok(0),
                     (None, false) => Err(io::ErrorKind::WouldBlock.into()),
                 };
@@ -266,6 +284,7 @@ impl Net for Kernel {
     type Waker = ();
 
     type Ready = Vec<Readiness>;
+    type Notice<'a> = Readiness;
 
     fn ready_list(&self) -> (Vec<Readiness>, usize) {
         let list_max = self.world(|world| world.list_max);
@@ -316,6 +335,7 @@ impl Net for Kernel {
     fn accept(&mut self, _: &()) -> io::Result<(Descriptor, Option<SocketAddr>)> {
         let number = self.world(|world| {
             world.accepts += 1;
+            world.now_ns += world.accept_ns;
             if let Some(error) = world.accept_errors.pop_front() {
                 return Err(io::Error::from_raw_os_error(error));
             }
@@ -327,9 +347,10 @@ impl Net for Kernel {
         self.world(|world| world.listener = None);
     }
 
-    fn connect(&mut self, _: &Address, _: &SocketOptions) -> io::Result<Descriptor> {
+    fn connect(&mut self, _: &Address, options: &SocketOptions) -> io::Result<Descriptor> {
+        let options = Some(options.clone());
         let number = self.world(|world| {
-            world.sockets.push(Sock { room: usize::MAX, ..Sock::default() });
+            world.sockets.push(Sock { room: usize::MAX, options, ..Sock::default() });
             world.sockets.len() - 1
         });
         Ok(Descriptor { number, kernel: self.clone() })
@@ -357,7 +378,12 @@ impl Net for Kernel {
         });
         Ok(())
     }
-    fn configure(&mut self, _: &Descriptor, _: &SocketOptions, _: &SocketOptions) -> io::Result<()> {
+    fn configure(&mut self, socket: &Descriptor, options: &SocketOptions, before: &SocketOptions) -> io::Result<()> {
+        self.world(|world| {
+            let sock = &mut world.sockets[socket.number];
+            assert_eq!(sock.options.as_ref().unwrap_or(&SocketOptions::KERNEL), before, "what the socket has");
+            sock.options = Some(options.clone());
+        });
         Ok(())
     }
 
@@ -371,19 +397,27 @@ impl Net for Kernel {
         let slices: Vec<&[u8]> = slices.iter().map(|slice| &**slice).collect();
         self.put(socket.number, &slices)
     }
-    fn last_look(&mut self, socket: &Descriptor) -> bool {
+    fn last_look(&mut self, socket: &Descriptor) -> Look {
         self.world(|world| {
-            world.sockets[socket.number].looks += 1;
-            !world.sockets[socket.number].input.is_empty()
+            let sock = &mut world.sockets[socket.number];
+            sock.looks += 1;
+            if !sock.input.is_empty() {
+                return Look::Bytes;
+            }
+            match sock.take_error() {
+                Some(error) => Look::Failed(error),
+                None if sock.fin => Look::End,
+                None => Look::Nothing,
+            }
         })
     }
     fn shutdown_write(&mut self, socket: &Descriptor) -> io::Result<()> {
         self.world(|world| world.sockets[socket.number].fin_sent = true);
         Ok(())
     }
-    fn close(&mut self, socket: Descriptor, farewell: Farewell) {
+    fn close(&mut self, socket: Descriptor, parting: Parting) {
         let _ = self.deregister(&socket);
-        self.world(|world| world.sockets[socket.number].closed = Some(farewell));
+        self.world(|world| world.sockets[socket.number].closed = Some(parting));
     }
     fn tcp_info(&mut self, _: &Descriptor) -> Option<TcpInfo> {
         None
@@ -445,6 +479,21 @@ impl Rig {
             }
         }
         panic!("nobody was accepted");
+    }
+
+    /// A connection that somebody else opened, taken over.
+    pub fn adopt(
+        &mut self,
+        options: &Options,
+        unread: Vec<u8>,
+        unsent: &[u8],
+    ) -> Result<ConnectionId, AdoptError<Descriptor>> {
+        let number = self.kernel.world(|world| {
+            world.sockets.push(Sock { room: usize::MAX, ..Sock::default() });
+            world.sockets.len() - 1
+        });
+        let socket = Descriptor { number, kernel: self.kernel.clone() };
+        self.reactor.adopt(socket, options, 0, unread, unsent)
     }
 
     pub fn peers(&mut self, count: usize) -> Vec<(usize, ConnectionId)> {

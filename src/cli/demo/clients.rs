@@ -70,7 +70,7 @@ impl Clients {
         let address = stream.local_addr()?;
         let user = self.addresses.len() as u64;
         let adopted = self.reactor.adopt(OwnedFd::from(stream), &self.options, user, Vec::new(), &[]);
-        let id = adopted.map_err(|refused| refused.error)?;
+        let id = adopted.map_err(|refused| io::Error::from(refused.error))?;
         self.addresses.push(address);
         self.living.push(id);
         Ok(address)

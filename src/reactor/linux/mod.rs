@@ -1,14 +1,14 @@
 //! Linux: mio for readiness, nix for sockets. The only library code with syscalls.
 #![allow(unsafe_code)]
 
-use std::ffi::OsString;
+mod address;
+mod listener;
+mod transfer;
+
 use std::io::{self, IoSlice};
 use std::mem::MaybeUninit;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd};
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::os::unix::fs::FileTypeExt;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,9 +20,12 @@ use nix::sys::socket::{self, AddressFamily, MsgFlags, Shutdown, SockFlag, SockTy
 use nix::sys::time::TimeSpec;
 use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFlags};
 
-use super::net::{Address, Farewell, ListenSettings, Net, Readiness};
-use super::obituary::TcpInfo;
-use super::options::SocketOptions;
+use self::address::{socket_address, tcp_address, unix_path};
+use self::listener::{Listener, open_listener};
+use self::transfer::transfer;
+use crate::reactor::net::{Address, ListenSettings, Look, Net, Notice, Parting, Readiness};
+use crate::reactor::obituary::TcpInfo;
+use crate::reactor::options::SocketOptions;
 use crate::time::{Clock, SystemClock};
 
 /// Events taken from the kernel in one wait.
@@ -34,20 +37,6 @@ pub struct Linux {
     clock: SystemClock,
     waker: Option<Arc<mio::Waker>>,
     timer: Option<TimerFd>,
-}
-
-/// A listening socket and, for a Unix socket that we bound, the file to remove.
-pub struct Listener {
-    socket: OwnedFd,
-    path: Option<PathBuf>,
-}
-
-impl Drop for Listener {
-    fn drop(&mut self) {
-        if let Some(path) = &self.path {
-            let _ = std::fs::remove_file(path);
-        }
-    }
 }
 
 impl Linux {
@@ -69,6 +58,7 @@ impl Net for Linux {
     type Listener = Listener;
     type Waker = Arc<mio::Waker>;
     type Ready = mio::Events;
+    type Notice<'a> = &'a mio::event::Event;
 
     fn ready_list(&self) -> (mio::Events, usize) {
         (mio::Events::with_capacity(READY_MAX), READY_MAX)
@@ -86,16 +76,8 @@ impl Net for Linux {
     }
 
     #[inline]
-    fn each_ready(ready: &mio::Events) -> impl Iterator<Item = Readiness> {
-        ready.iter().map(|event| {
-            let failed = event.is_error();
-            Readiness {
-                token: event.token().0 as u64,
-                readable: event.is_readable(),
-                writable: event.is_writable() || failed,
-                read_closed: event.is_read_closed() || failed,
-            }
-        })
+    fn each_ready(ready: &mio::Events) -> impl Iterator<Item = &mio::event::Event> {
+        ready.iter()
     }
 
     fn listen(&mut self, address: &Address, settings: ListenSettings, token: u64) -> io::Result<Listener> {
@@ -207,22 +189,14 @@ impl Net for Linux {
 
     #[inline(always)]
     fn recv(&mut self, socket: &OwnedFd, buffer: &mut [u8]) -> io::Result<usize> {
-        let (fd, nobody) = (socket.as_raw_fd(), std::ptr::null_mut::<libc::c_void>());
-        // Not libc's recv: that is a cancellation point, which costs 45 instructions once there are threads.
-        // SAFETY: the kernel writes at most `buffer.len()` bytes into `buffer`, and no address.
-        let count =
-            unsafe { libc::syscall(libc::SYS_recvfrom, fd, buffer.as_mut_ptr(), buffer.len(), 0, nobody, nobody) };
-        usize::try_from(count).map_err(|_| io::Error::last_os_error())
+        // SAFETY: the kernel writes at most `buffer.len()` bytes into `buffer`.
+        unsafe { transfer(libc::SYS_recvfrom, socket, buffer.as_mut_ptr(), buffer.len(), 0) }
     }
 
     #[inline(always)]
     fn send(&mut self, socket: &OwnedFd, bytes: &[u8]) -> io::Result<usize> {
-        let (fd, nobody) = (socket.as_raw_fd(), std::ptr::null::<libc::c_void>());
-        // SAFETY: the kernel reads at most `bytes.len()` bytes of `bytes`, and no address.
-        let count = unsafe {
-            libc::syscall(libc::SYS_sendto, fd, bytes.as_ptr(), bytes.len(), libc::MSG_NOSIGNAL, nobody, 0_usize)
-        };
-        usize::try_from(count).map_err(|_| io::Error::last_os_error())
+        // SAFETY: the kernel reads at most `bytes.len()` bytes of `bytes` and changes none.
+        unsafe { transfer(libc::SYS_sendto, socket, bytes.as_ptr().cast_mut(), bytes.len(), libc::MSG_NOSIGNAL) }
     }
 
     fn send_vectored(&mut self, socket: &OwnedFd, slices: &[IoSlice<'_>]) -> io::Result<usize> {
@@ -230,20 +204,25 @@ impl Net for Linux {
         Ok(socket::sendmsg(fd, slices, &[], MsgFlags::MSG_NOSIGNAL, None::<&socket::SockaddrStorage>)?)
     }
 
-    fn last_look(&mut self, socket: &OwnedFd) -> bool {
+    fn last_look(&mut self, socket: &OwnedFd) -> Look {
         let mut byte = [0];
         let flags = MsgFlags::MSG_PEEK | MsgFlags::MSG_DONTWAIT;
-        matches!(socket::recv(socket.as_raw_fd(), &mut byte, flags), Ok(1))
+        match socket::recv(socket.as_raw_fd(), &mut byte, flags) {
+            Ok(0) => Look::End,
+            Ok(_) => Look::Bytes,
+            Err(Errno::EAGAIN | Errno::EINTR) => Look::Nothing,
+            Err(error) => Look::Failed(error as i32),
+        }
     }
 
     fn shutdown_write(&mut self, socket: &OwnedFd) -> io::Result<()> {
         Ok(socket::shutdown(socket.as_raw_fd(), Shutdown::Write)?)
     }
 
-    fn close(&mut self, socket: OwnedFd, farewell: Farewell) {
+    fn close(&mut self, socket: OwnedFd, parting: Parting) {
         let fd = socket.as_raw_fd();
         let _ = self.deregister(&socket);
-        if farewell == Farewell::Abort {
+        if parting == Parting::Abort {
             // SO_LINGER 0 takes effect at close; a child that holds the descriptor delays that, so disconnect too.
             let linger = libc::linger { l_onoff: 1, l_linger: 0 };
             let _ = socket::setsockopt(&socket, sockopt::Linger, &linger);
@@ -323,36 +302,26 @@ impl Net for Linux {
     }
 }
 
-fn open_listener(address: &Address, settings: ListenSettings) -> io::Result<Listener> {
-    if let Address::Inherited(fd) = address {
-        // SAFETY: the caller hands this inherited descriptor over (Address::Inherited); it is checked to be open and
-        // listening before anything else is done with it.
-        let socket = unsafe { OwnedFd::from_raw_fd(inherited(*fd)?) };
-        set_descriptor_flags(&socket)?;
-        return Ok(Listener { socket, path: None });
+impl Notice for &mio::event::Event {
+    #[inline(always)]
+    fn token(self) -> u64 {
+        self.token().0 as u64
     }
-    let (family, at) = socket_address(address)?;
-    let socket = stream_socket(family)?;
-    let path = match address {
-        Address::Unix(path) if abstract_name(path).is_none() => {
-            remove_abandoned(path);
-            Some(path.clone())
+
+    #[inline(always)]
+    fn is_news(self) -> bool {
+        self.is_readable() && !self.is_read_closed() && !self.is_error()
+    }
+
+    fn readiness(self) -> Readiness {
+        let failed = self.is_error();
+        Readiness {
+            token: self.token().0 as u64,
+            readable: self.is_readable(),
+            writable: self.is_writable() || failed,
+            read_closed: self.is_read_closed() || failed,
         }
-        Address::Unix(_) => None,
-        _ => {
-            socket::setsockopt(&socket, sockopt::ReuseAddr, &true)?;
-            if settings.reuse_port {
-                socket::setsockopt(&socket, sockopt::ReusePort, &true)?;
-            }
-            None
-        }
-    };
-    socket::bind(socket.as_raw_fd(), &*at)?;
-    let backlog = i32::try_from(settings.backlog).unwrap_or(i32::MAX);
-    // nix refuses a backlog above its own constant; the kernel cuts it to net.core.somaxconn by itself.
-    // SAFETY: a plain listen on a descriptor that we own.
-    Errno::result(unsafe { libc::listen(socket.as_raw_fd(), backlog) })?;
-    Ok(Listener { socket, path })
+    }
 }
 
 /// Non-blocking, closed on exec.
@@ -363,70 +332,9 @@ fn set_descriptor_flags(socket: &OwnedFd) -> io::Result<()> {
     Ok(())
 }
 
-/// The descriptor, if it is open and listening.
-fn inherited(fd: RawFd) -> io::Result<RawFd> {
-    // SAFETY: borrowed for one query; if it is not open, the query says EBADF.
-    let borrowed = unsafe { std::os::fd::BorrowedFd::borrow_raw(fd) };
-    if socket::getsockopt(&borrowed, sockopt::AcceptConn)? {
-        return Ok(fd);
-    }
-    Err(io::Error::new(io::ErrorKind::InvalidInput, format!("descriptor {fd} is not a listening socket")))
-}
-
-/// Removes the file of a Unix socket that nobody listens on any more. Connecting to a file of another kind is refused
-/// just the same: that one is not ours to remove.
-fn remove_abandoned(path: &Path) {
-    let is_socket = std::fs::symlink_metadata(path).is_ok_and(|metadata| metadata.file_type().is_socket());
-    // Not blocking: a listener whose queue is full says EAGAIN, and is alive.
-    if is_socket
-        && let Ok(socket) = stream_socket(AddressFamily::Unix)
-        && let Ok(address) = socket::UnixAddr::new(path)
-        && socket::connect(socket.as_raw_fd(), &address) == Err(Errno::ECONNREFUSED)
-    {
-        let _ = std::fs::remove_file(path);
-    }
-}
-
 fn stream_socket(family: AddressFamily) -> io::Result<OwnedFd> {
     let flags = SockFlag::SOCK_NONBLOCK | SockFlag::SOCK_CLOEXEC;
     Ok(socket::socket(family, SockType::Stream, flags, None)?)
-}
-
-fn socket_address(address: &Address) -> io::Result<(AddressFamily, Box<dyn SockaddrLike>)> {
-    Ok(match address {
-        Address::Tcp(SocketAddr::V4(v4)) => (AddressFamily::Inet, Box::new(socket::SockaddrIn::from(*v4))),
-        Address::Tcp(SocketAddr::V6(v6)) => (AddressFamily::Inet6, Box::new(socket::SockaddrIn6::from(*v6))),
-        Address::Unix(path) => {
-            let unix = match abstract_name(path) {
-                Some(name) => socket::UnixAddr::new_abstract(name)?,
-                None => socket::UnixAddr::new(path.as_path())?,
-            };
-            (AddressFamily::Unix, Box::new(unix))
-        }
-        Address::Inherited(fd) => {
-            let message = format!("fd:{fd} can be listened on, not dialled; use adopt for a connected descriptor");
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
-        }
-    })
-}
-
-/// The name of `unix:@name`, which has no file.
-fn abstract_name(path: &Path) -> Option<&[u8]> {
-    path.as_os_str().as_bytes().strip_prefix(b"@")
-}
-
-/// The path of a Unix socket as [`Address`] spells it, if it has a name.
-fn unix_path(address: &socket::SockaddrStorage) -> Option<PathBuf> {
-    let unix = address.as_unix_addr()?;
-    let name = unix.as_abstract().map(|name| OsString::from_vec([b"@", name].concat()).into());
-    name.or_else(|| unix.path().map(Path::to_path_buf))
-}
-
-fn tcp_address(address: &socket::SockaddrStorage) -> Option<SocketAddr> {
-    if let Some(v4) = address.as_sockaddr_in() {
-        return Some(SocketAddr::V4((*v4).into()));
-    }
-    address.as_sockaddr_in6().map(|v6| SocketAddr::V6((*v6).into()))
 }
 
 /// Unix sockets do not know TCP's options: that is no error.
