@@ -1,7 +1,7 @@
 #ifndef HEARTLINE_H
 #define HEARTLINE_H
 
-/* Generated from src/capi by cbindgen: change it there, then HEARTLINE_BLESS=1 cargo test --features capi --test capi_header. */
+/* Generated from src/capi by cbindgen: change it there, then `make header`. */
 
 #include <stddef.h>
 #include <stdint.h>
@@ -677,7 +677,7 @@ typedef struct heartline_reactor_config {
     uint64_t partial_bytes_max;
     // Outboxes together. 0: 1 GiB.
     uint64_t outbox_bytes_max;
-    // Messages that one poll lends, at least 32 KiB. 0: 256 KiB.
+    // Messages that one poll lends, from 32 KiB to 1 GiB. 0: 256 KiB.
     uint64_t batch_bytes;
     // NULL: no log.
     heartline_log_fn log;
@@ -1081,7 +1081,8 @@ int32_t heartline_codec_spec(const struct heartline_codec *codec, char *buffer, 
 // written in both cases of success and borrows from `data`. Keep unfinished bytes, add what comes behind them and cut
 // again from the same front.
 //
-// Returns 1: a frame; 0: no whole frame yet; HEARTLINE_ERR_FRAME_BAD or _OVER_LIMIT: close the connection; or _NULL.
+// Returns 1: a frame; 0: no whole frame yet; HEARTLINE_ERR_FRAME_BAD or _OVER_LIMIT: close the connection; or _NULL,
+// _INVALID.
 // Any thread; one at a time for one stream.
 int32_t heartline_codec_cut(const struct heartline_codec *codec,
                             uint8_t *data,

@@ -56,7 +56,7 @@ pub struct heartline_reactor_config {
     pub partial_bytes_max: u64,
     /// Outboxes together. 0: 1 GiB.
     pub outbox_bytes_max: u64,
-    /// Messages that one poll lends, at least 32 KiB. 0: 256 KiB.
+    /// Messages that one poll lends, from 32 KiB to 1 GiB. 0: 256 KiB.
     pub batch_bytes: u64,
     /// NULL: no log.
     pub log: heartline_log_fn,
@@ -69,6 +69,9 @@ pub struct heartline_reactor_config {
 // SAFETY: numbers, pointers and a function pointer that may be NULL.
 unsafe impl Sized_ for heartline_reactor_config {
     const FIRST_BYTES: usize = 128;
+    fn reserved_is_zero(&self) -> bool {
+        self.reserved == 0 && self.reserved_pointers.iter().all(|pointer| pointer.is_null())
+    }
 }
 
 /// When a message does not fit under the high mark: send returns HEARTLINE_ERR_FULL. The default.
@@ -127,6 +130,9 @@ pub struct heartline_options {
 // SAFETY: numbers alone.
 unsafe impl Sized_ for heartline_options {
     const FIRST_BYTES: usize = 80;
+    fn reserved_is_zero(&self) -> bool {
+        self.reserved == 0
+    }
 }
 
 /// Settings of a listener. A field that is 0 has its default.
@@ -152,6 +158,9 @@ pub struct heartline_listen_options {
 // SAFETY: numbers and a pointer.
 unsafe impl Sized_ for heartline_listen_options {
     const FIRST_BYTES: usize = 32;
+    fn reserved_is_zero(&self) -> bool {
+        self.reserved == 0
+    }
 }
 
 /// How all connections are brought to an end.
@@ -204,7 +213,7 @@ impl heartline_reactor_config {
         config.granularity_ms = or(self.granularity_ms, config.granularity_ms);
         config.verdicts_per_turn = or(self.verdicts_per_turn, 4096) as usize;
         config.mass_silence = match self.mass_silence_percent {
-            0 => None,
+            0 | HEARTLINE_OFF => None,
             percent @ 1..=100 => Some(MassSilence {
                 percent: percent as u8,
                 window_ms: or(self.mass_silence_window_ms, usual.window_ms),
@@ -213,7 +222,7 @@ impl heartline_reactor_config {
             }),
             _ => return Err(HEARTLINE_ERR_INVALID),
         };
-        config.autopsy_ms = self.autopsy_ms;
+        config.autopsy_ms = limit(self.autopsy_ms, config.autopsy_ms);
         config.statistics = match self.statistics {
             0 | 1 => true,
             HEARTLINE_OFF => false,
@@ -249,7 +258,7 @@ impl heartline_options {
                     interval_s: or(self.keepalive_interval_s, keepalive.interval_s),
                     count: or(self.keepalive_count, keepalive.count),
                 }),
-                user_timeout_ms: self.user_timeout_ms,
+                user_timeout_ms: limit(self.user_timeout_ms, 0),
                 send_buffer_bytes: self.send_buffer_bytes,
                 receive_buffer_bytes: self.receive_buffer_bytes,
             },

@@ -17,6 +17,12 @@ pub(super) struct Guarded<T> {
     value: UnsafeCell<T>,
 }
 
+/// What lives in a [`Guarded`].
+pub(super) trait Guest {
+    /// Tells whoever asked to be told of a bug in here. Nobody enters after that.
+    fn tell_bug(&self, _text: &str) {}
+}
+
 /// What an export comes to: a number from 0 up, or one of the error codes.
 pub(super) type Outcome = Result<i32, i32>;
 
@@ -30,19 +36,43 @@ pub(super) fn last_bug() -> String {
 /// Keeps the text of a panic instead of printing it (E2). The built library has a standard library of its own, so that
 /// this concerns no other Rust code in the program; a Rust program that links this crate keeps its own hook.
 #[cfg(heartline_library)]
+#[inline(always)]
 fn keep_panics_quiet() {
     static ONCE: std::sync::Once = std::sync::Once::new();
-    ONCE.call_once(|| {
-        std::panic::set_hook(Box::new(|panic| {
-            if let Ok(mut text) = LAST_BUG.lock() {
-                *text = panic.to_string();
-            }
-        }));
-    });
+    #[cold]
+    fn set() {
+        ONCE.call_once(|| {
+            std::panic::set_hook(Box::new(|panic| {
+                if let Ok(mut text) = LAST_BUG.lock() {
+                    *text = panic.to_string();
+                }
+            }));
+        });
+    }
+    if !ONCE.is_completed() {
+        set();
+    }
 }
 
 #[cfg(not(heartline_library))]
 fn keep_panics_quiet() {}
+
+/// Only in the library that tests/capi.rs builds for it: the object that is entered next meets a bug.
+#[cfg(heartline_forced_panic)]
+mod forced {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    static NEXT: AtomicBool = AtomicBool::new(false);
+
+    #[unsafe(no_mangle)]
+    extern "C" fn heartline_force_panic() {
+        NEXT.store(true, Ordering::SeqCst);
+    }
+
+    pub(super) fn strike() {
+        assert!(!NEXT.swap(false, Ordering::SeqCst), "forced by a test");
+    }
+}
 
 impl<T> Guarded<T> {
     pub(super) fn new(value: T) -> Self {
@@ -56,26 +86,41 @@ impl<T> Guarded<T> {
 /// # Safety
 /// `object` is NULL or points to a live object.
 #[inline(always)]
-pub(super) unsafe fn enter<T>(object: *const Guarded<T>, body: impl FnOnce(&mut T) -> Outcome) -> i32 {
+pub(super) unsafe fn enter<T: Guest>(object: *const Guarded<T>, body: impl FnOnce(&mut T) -> Outcome) -> i32 {
     // SAFETY: NULL is caught; otherwise the caller vouches for it. Only a shared reference is made before the gate.
     let Some(object) = (unsafe { object.as_ref() }) else { return HEARTLINE_ERR_NULL };
     if let Err(state) = object.state.compare_exchange(FREE, INSIDE, Ordering::Acquire, Ordering::Relaxed) {
         return if state == POISONED { HEARTLINE_ERR_PANIC } else { HEARTLINE_ERR_OVERLAP };
     }
-    // SAFETY: the exchange lets one caller at a time through, so this is the only reference to the value.
-    let value = unsafe { &mut *object.value.get() };
-    let outcome = catch_unwind(AssertUnwindSafe(|| body(value)));
+    let outcome = catch_unwind(AssertUnwindSafe(|| {
+        // SAFETY: the exchange lets one caller at a time through, so this is the only reference to the value.
+        let result = body(unsafe { &mut *object.value.get() });
+        #[cfg(heartline_forced_panic)]
+        forced::strike();
+        result
+    }));
     let (state, result) = match outcome {
         Ok(Ok(result) | Err(result)) => (FREE, result),
-        Err(_) => (POISONED, HEARTLINE_ERR_PANIC),
+        Err(_) => {
+            // SAFETY: as above; the reference of `body` is gone.
+            tell(unsafe { &*object.value.get() });
+            (POISONED, HEARTLINE_ERR_PANIC)
+        }
     };
     object.state.store(state, Ordering::Release);
     result
 }
 
+#[cold]
+fn tell<T: Guest>(value: &T) {
+    // What met a bug may meet another.
+    let _ = catch_unwind(AssertUnwindSafe(|| value.tell_bug(&last_bug())));
+}
+
 /// Runs `body`, which concerns no object that could be left half-changed; a panic becomes an error code.
 #[inline(always)]
 pub(super) fn apart(body: impl FnOnce() -> Outcome) -> i32 {
+    keep_panics_quiet();
     match catch_unwind(AssertUnwindSafe(body)) {
         Ok(Ok(result) | Err(result)) => result,
         Err(_) => HEARTLINE_ERR_PANIC,
@@ -107,6 +152,8 @@ impl<T> Guarded<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    impl Guest for i32 {}
 
     #[test]
     fn a_panic_poisons_the_object_and_the_host_lives() {

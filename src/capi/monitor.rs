@@ -3,7 +3,7 @@
 use std::ffi::CStr;
 
 use super::codes::*;
-use super::guard::{Guarded, Outcome, enter, free};
+use super::guard::{Guarded, Guest, Outcome, enter, free};
 use super::policy::{HEARTLINE_POLICIES_MAX, heartline_policy};
 use super::sized::{self, Sized_};
 use crate::liveness::{
@@ -48,6 +48,9 @@ pub struct heartline_monitor_config {
 // SAFETY: numbers alone.
 unsafe impl Sized_ for heartline_monitor_config {
     const FIRST_BYTES: usize = 40;
+    fn reserved_is_zero(&self) -> bool {
+        self.reserved == 0
+    }
 }
 
 /// Something that the host should do or know.
@@ -223,6 +226,8 @@ impl Policies {
     }
 }
 
+impl Guest for Peers {}
+
 impl Peers {
     fn id(&self, slot: u32) -> heartline_peer {
         u64::from(self.places[slot as usize].generation) << SLOT_BITS | u64::from(slot)
@@ -304,7 +309,7 @@ pub unsafe extern "C" fn heartline_monitor_new(
         let or = |value: u32, default: u32| if value == 0 { default } else { value };
         let usual = MassSilence::default();
         let mass_silence = match config.mass_silence_percent {
-            0 => None,
+            0 | super::HEARTLINE_OFF => None,
             percent @ 1..=100 => Some(MassSilence {
                 percent: percent as u8,
                 window_ms: or(config.mass_silence_window_ms, usual.window_ms),
@@ -333,7 +338,7 @@ pub unsafe extern "C" fn heartline_monitor_new(
             found: Vec::new(),
         };
         // SAFETY: not NULL; the caller vouches that it is writable.
-        unsafe { out.write(Box::into_raw(Box::new(heartline_monitor(Guarded::new(peers))))) };
+        unsafe { out.write_unaligned(Box::into_raw(Box::new(heartline_monitor(Guarded::new(peers))))) };
         Ok(0)
     })
 }
@@ -410,7 +415,7 @@ pub unsafe extern "C" fn heartline_monitor_add(
             let policy = peers.policies.get(u64::from(policy))?;
             let slot = peers.place(user)?;
             peers.monitor.add(slot, policy, heard_at(now_ms));
-            out.write(peers.id(slot));
+            out.write_unaligned(peers.id(slot));
             Ok(0)
         })
     }
@@ -596,8 +601,8 @@ pub unsafe extern "C" fn heartline_monitor_advance(
             let mut found = std::mem::take(&mut peers.found);
             peers.monitor.advance_at_most(Millis(now_ms), &mut found, capacity as usize);
             let mut count = 0;
-            for verdict in &found {
-                verdicts.add(count).write(peers.show(verdict));
+            for verdict in found.iter().take(capacity as usize) {
+                verdicts.add(count).write_unaligned(peers.show(verdict));
                 count += 1;
             }
             found.clear();

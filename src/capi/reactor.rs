@@ -9,7 +9,7 @@ use super::codec::{bytes, framing, heartline_codec};
 use super::codes::*;
 use super::config::*;
 use super::event::heartline_event;
-use super::guard::{Guarded, Outcome, apart, enter, free};
+use super::guard::{Guarded, Guest, Outcome, apart, enter, free};
 use super::monitor::{
     HEARTLINE_SET_GRACE_MS, HEARTLINE_SET_PAUSE_READ, HEARTLINE_SET_POLICY, HEARTLINE_SET_USER, Policies,
 };
@@ -99,7 +99,6 @@ impl Engine {
 
     #[cold]
     fn write_log(&self, event: &Event<'_>) {
-        let Some(log) = self.log else { return };
         let (level, text) = match event.kind {
             EventKind::Closed { .. } => match self.reactor.obituary(event.id).and_then(|end| end.frame_error) {
                 Some(error) => (HEARTLINE_LOG_INFO, format!("connection {}: {error}", event.id)),
@@ -119,10 +118,19 @@ impl Engine {
             }
             _ => return,
         };
-        if let Ok(text) = CString::new(text) {
-            // SAFETY: the host's function with its own context; the text lives during the call.
-            unsafe { log(self.log_context, level, text.as_ptr()) }
-        }
+        self.log(level, text);
+    }
+
+    fn log(&self, level: u32, text: String) {
+        let (Some(log), Ok(text)) = (self.log, CString::new(text)) else { return };
+        // SAFETY: the host's function with its own context; the text lives during the call.
+        unsafe { log(self.log_context, level, text.as_ptr()) }
+    }
+}
+
+impl Guest for Engine {
+    fn tell_bug(&self, text: &str) {
+        self.log(HEARTLINE_LOG_BUG, format!("a bug of Heartline, this reactor can only be freed: {text}"));
     }
 }
 
@@ -157,7 +165,8 @@ pub unsafe extern "C" fn heartline_reactor_new(
         let reactor = Reactor::new(given.to_config()?).map_err(|_| HEARTLINE_ERR_OS)?;
         let batch_bytes = match given.batch_bytes {
             0 => crate::reactor::ARENA_BYTES,
-            bytes => usize::try_from(bytes).map_err(|_| HEARTLINE_ERR_INVALID)?,
+            bytes @ 1..=BATCH_BYTES_MAX => bytes as usize,
+            _ => return Err(HEARTLINE_ERR_INVALID),
         };
         let policies = Policies::new(reactor.default_policy());
         let engine = Engine {
@@ -171,7 +180,7 @@ pub unsafe extern "C" fn heartline_reactor_new(
             log_context: given.log_context,
         };
         // SAFETY: not NULL; the caller vouches that it is writable.
-        unsafe { out.write(Box::into_raw(Box::new(heartline_reactor(Guarded::new(engine))))) };
+        unsafe { out.write_unaligned(Box::into_raw(Box::new(heartline_reactor(Guarded::new(engine))))) };
         Ok(0)
     })
 }
@@ -328,7 +337,7 @@ pub unsafe extern "C" fn heartline_reactor_connect(
             }
             let (to, options) = (address(to)?, engine.options(codec, options)?);
             let id = engine.reactor.connect(&to, &options, user).map_err(|error| engine.os_error(&error))?;
-            out.write(id.get());
+            out.write_unaligned(id.get());
             Ok(0)
         })
     }
@@ -369,7 +378,7 @@ pub unsafe extern "C" fn heartline_reactor_adopt(
             let socket = OwnedFd::from_raw_fd(fd);
             match engine.reactor.adopt(socket, &options, user, unread.to_vec(), unsent) {
                 Ok(id) => {
-                    out.write(id.get());
+                    out.write_unaligned(id.get());
                     Ok(0)
                 }
                 Err(refused) => {
@@ -412,7 +421,7 @@ pub unsafe extern "C" fn heartline_reactor_release(
             })?;
             engine.released = (released.unread, released.unsent);
             let (unread, unsent) = (&engine.released.0, &engine.released.1);
-            out.write(heartline_released {
+            out.write_unaligned(heartline_released {
                 fd: released.socket.into_raw_fd(),
                 reserved: 0,
                 user: released.user,
@@ -551,7 +560,7 @@ pub unsafe extern "C" fn heartline_reactor_poll(
                 if engine.log.is_some() && shown.kind != super::event::HEARTLINE_EVENT_MESSAGE {
                     engine.write_log(&event);
                 }
-                events.add(count).write(shown);
+                events.add(count).write_unaligned(shown);
                 count += 1;
             }
             engine.given += count;
@@ -560,6 +569,8 @@ pub unsafe extern "C" fn heartline_reactor_poll(
     }
 }
 
+/// The most that batch_bytes may be: it is allocated at once.
+const BATCH_BYTES_MAX: u64 = 1 << 30;
 /// The most events of one poll.
 const EVENTS_MAX: u32 = 65_536;
 

@@ -260,7 +260,7 @@ pub unsafe extern "C" fn heartline_reactor_ids(reactor: *mut heartline_reactor, 
                 return Err(HEARTLINE_ERR_NULL);
             }
             for (index, id) in engine.reactor.ids().take(capacity).enumerate() {
-                ids.add(index).write(id.get());
+                ids.add(index).write_unaligned(id.get());
             }
             Ok(i32::try_from(engine.reactor.len()).unwrap_or(i32::MAX))
         })
