@@ -18,7 +18,7 @@ const SANITIZERS: &[&str] =
 
 /// The programs; a test checks that none is forgotten.
 const PROGRAMS: &[&str] = &[
-    "custom", "ends", "fork", "ids", "nested", "null", "numbers", "order", "sigpipe", "sizes", "threads", "transfer",
+    "custom", "ends", "fork", "full", "ids", "nested", "null", "numbers", "order", "sigpipe", "sizes", "threads", "transfer",
     "users",
 ];
 
@@ -55,7 +55,7 @@ macro_rules! programs {
         }
     )*};
 }
-programs!(custom ends fork ids nested null numbers order sigpipe sizes threads transfer users);
+programs!(custom ends fork full ids nested null numbers order sigpipe sizes threads transfer users);
 
 #[test]
 fn no_program_is_forgotten() {

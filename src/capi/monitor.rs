@@ -1,6 +1,7 @@
 //! Level 1: liveness for connections that the host owns.
 
 use std::ffi::CStr;
+use std::hash::{BuildHasher, Hasher, RandomState};
 
 use super::codes::*;
 use super::guard::{Guarded, Guest, Outcome, enter, free};
@@ -328,7 +329,7 @@ pub unsafe extern "C" fn heartline_monitor_new(
         let mut monitor = Monitor::new(config, Millis(now_ms));
         let first = monitor.define(Policy::im()).map_err(|_| HEARTLINE_ERR_POLICY)?;
         // Ids of another monitor are stale here: the generation begins somewhere else each time.
-        let generation = (config.seed ^ now_ms ^ &raw const monitor as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 35;
+        let generation = RandomState::new().build_hasher().finish() >> 35;
         let peers = Peers {
             monitor,
             places: Vec::new(),

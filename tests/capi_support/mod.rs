@@ -13,12 +13,12 @@ use std::time::{Duration, Instant};
 /// Longer than any program takes, also under valgrind on a busy machine.
 const LIMIT: Duration = Duration::from_secs(120);
 
-pub fn root() -> &'static Path {
+pub(crate) fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
 /// A place for a file of this test run.
-pub fn scratch(name: &str) -> PathBuf {
+pub(crate) fn scratch(name: &str) -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("capi");
     fs::create_dir_all(&folder).unwrap();
     folder.join(name)
@@ -26,13 +26,13 @@ pub fn scratch(name: &str) -> PathBuf {
 
 /// How a program is linked with the library of `make lib`.
 #[derive(Clone, Copy)]
-pub enum Library {
+pub(crate) enum Library {
     Shared,
     Static,
 }
 
 /// What the linker is told, and what the program needs at run time.
-pub fn released(how: Library) -> Vec<OsString> {
+pub(crate) fn released(how: Library) -> Vec<OsString> {
     let built = library();
     match how {
         Library::Shared => {
@@ -45,7 +45,7 @@ pub fn released(how: Library) -> Vec<OsString> {
 }
 
 /// The folder in which `make lib` leaves the libraries; it runs once for a test program, and builds only what is old.
-pub fn library() -> &'static Path {
+pub(crate) fn library() -> &'static Path {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
     BUILT.get_or_init(|| {
         make(&["lib"]);
@@ -54,7 +54,7 @@ pub fn library() -> &'static Path {
 }
 
 /// The library with debug assertions, overflow checks and a panic that can be ordered, as an archive.
-pub fn checked() -> Vec<OsString> {
+pub(crate) fn checked() -> Vec<OsString> {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
     let built = BUILT.get_or_init(|| {
         make(&["lib-checked"]);
@@ -68,14 +68,14 @@ fn with_system_libraries(archive: PathBuf, folder: &Path) -> Vec<OsString> {
     std::iter::once(archive.into()).chain(system.split_whitespace().map(OsString::from)).collect()
 }
 
-pub fn make(arguments: &[&str]) {
+pub(crate) fn make(arguments: &[&str]) {
     let output = Command::new("make").arg("--no-print-directory").args(arguments).current_dir(root()).output();
     let output = output.expect("make");
     assert!(output.status.success(), "make {arguments:?}\n{}", String::from_utf8_lossy(&output.stderr));
 }
 
 /// Compiles a program, and fails with what the compiler said.
-pub fn compile(compiler: &str, flags: &[&str], files: &[&Path], library: &[OsString], name: &str) -> PathBuf {
+pub(crate) fn compile(compiler: &str, flags: &[&str], files: &[&Path], library: &[OsString], name: &str) -> PathBuf {
     let program = scratch(name);
     let mut command = Command::new(compiler);
     command.args(flags).arg("-I").arg(root().join("include")).arg("-o").arg(&program).args(files).args(library);
@@ -85,13 +85,13 @@ pub fn compile(compiler: &str, flags: &[&str], files: &[&Path], library: &[OsStr
 }
 
 /// Runs a program that must succeed and print nothing.
-pub fn run(program: &Path, arguments: &[&str]) {
+pub(crate) fn run(program: &Path, arguments: &[&str]) {
     let (status, output) = run_limited(Command::new(program).args(arguments));
     assert!(status.success() && output.is_empty(), "{}: {status}\n{output}", program.display());
 }
 
 /// How it ended and all it printed. After the limit it is killed, which is a failure.
-pub fn run_limited(command: &mut Command) -> (ExitStatus, String) {
+pub(crate) fn run_limited(command: &mut Command) -> (ExitStatus, String) {
     let mut child = command
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
