@@ -13,13 +13,12 @@ use capi_support::{Library, checked, compile, released, root, run, run_limited, 
 
 const STRICT_C: &[&str] = &["-std=c99", "-Wall", "-Wextra", "-Werror", "-pedantic", "-g", "-O1", "-pthread"];
 const STRICT_CXX: &[&str] = &["-std=c++11", "-Wall", "-Wextra", "-Werror", "-pedantic", "-g", "-O1", "-pthread"];
-const SANITIZERS: &[&str] =
-    &["-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer"];
+const SANITIZERS: &[&str] = &["-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer"];
 
 /// The programs; a test checks that none is forgotten.
 const PROGRAMS: &[&str] = &[
-    "custom", "ends", "fork", "full", "ids", "nested", "null", "numbers", "order", "sigpipe", "sizes", "threads", "transfer",
-    "users",
+    "custom", "ends", "fork", "full", "ids", "nested", "null", "numbers", "order", "sigpipe", "sizes", "threads",
+    "transfer", "users",
 ];
 
 fn source(name: &str) -> PathBuf {
@@ -42,7 +41,10 @@ fn in_every_way(name: &str) {
 
     let valgrind = ["--quiet", "--error-exitcode=99", "--leak-check=full", "--show-leak-kinds=all"];
     let mut watched = Command::new("valgrind");
-    watched.args(valgrind).args(["--errors-for-leak-kinds=all", "--fair-sched=yes", "--child-silent-after-fork=yes"]).arg(&plain);
+    watched
+        .args(valgrind)
+        .args(["--errors-for-leak-kinds=all", "--fair-sched=yes", "--child-silent-after-fork=yes"])
+        .arg(&plain);
     let (status, output) = run_limited(&mut watched);
     assert!(status.success() && output.is_empty(), "{name} under valgrind: {status}\n{output}");
 }

@@ -49,11 +49,7 @@ const ROOM_KEPT: usize = 256;
 
 impl<N: Net> Clone for Mailbox<N> {
     fn clone(&self) -> Self {
-        Self {
-            queue: self.queue.clone(),
-            waker: self.waker.clone(),
-            waiting_max: self.waiting_max,
-        }
+        Self { queue: self.queue.clone(), waker: self.waker.clone(), waiting_max: self.waiting_max }
     }
 }
 

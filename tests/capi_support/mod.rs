@@ -100,10 +100,7 @@ pub(crate) fn run_limited(command: &mut Command) -> (ExitStatus, String) {
         .unwrap_or_else(|error| panic!("{command:?}: {error} (scripts/install-tools)"));
     let mut output = child.stdout.take().unwrap();
     let mut errors = child.stderr.take().unwrap();
-    let readers = [
-        thread::spawn(move || read_all(&mut output)),
-        thread::spawn(move || read_all(&mut errors)),
-    ];
+    let readers = [thread::spawn(move || read_all(&mut output)), thread::spawn(move || read_all(&mut errors))];
     let begin = Instant::now();
     let mut late = false;
     let status = loop {
