@@ -20,6 +20,10 @@ impl Script<'_> {
         *first
     }
 
+    fn one_in(&mut self, many: u8) -> bool {
+        self.byte().is_multiple_of(many)
+    }
+
     /// Small numbers mostly, and the corners of the range.
     fn number(&mut self) -> u64 {
         let byte = self.byte();
@@ -52,9 +56,9 @@ impl Script<'_> {
             let word = 4 + 4 * (usize::from(self.byte()) % ((size - 4) / 4));
             unsafe { at.add(word).cast::<u32>().write_unaligned(self.word()) };
         }
-        let claimed = if self.byte() % 16 == 0 { usize::from(self.byte()) % (size + 1) } else { size };
+        let claimed = if self.one_in(16) { usize::from(self.byte()) % (size + 1) } else { size };
         unsafe { at.cast::<u32>().write_unaligned(claimed as u32) };
-        if self.byte() % 8 == 0 { null() } else { value }
+        if self.one_in(8) { null() } else { value }
     }
 }
 
@@ -69,7 +73,7 @@ fn fair(result: i32) -> i32 {
 /// Levels 1 and 2; nothing here makes a system call.
 pub fn levels_1_and_2(data: &[u8]) {
     let mut script = Script(data);
-    if script.byte() % 2 == 0 { monitor(&mut script) } else { codec(&mut script) }
+    if script.one_in(2) { monitor(&mut script) } else { codec(&mut script) }
 }
 
 /// Level 3, over socket pairs.
@@ -92,13 +96,13 @@ fn monitor(script: &mut Script<'_>) {
             break;
         }
         let any = script.byte();
-        let of = if any % 8 == 0 { &gone } else { &live };
+        let of = if any.is_multiple_of(8) { &gone } else { &live };
         let peer = of.iter().nth(usize::from(any) % of.len().max(1)).copied().unwrap_or(0);
         let expected = if live.contains(&peer) { 0 } else { HEARTLINE_ERR_STALE };
         match script.byte() % 12 {
             0 | 1 => {
                 let (mut id, user) = (0, script.number());
-                let slot = if script.byte() % 4 == 0 { script.word() } else { 0 };
+                let slot = if script.one_in(4) { script.word() } else { 0 };
                 if fair(unsafe { heartline_monitor_add(monitor, user, slot, now, &raw mut id) }) == 0 {
                     assert!(id > 0 && id < 1 << 53 && live.insert(id), "a new id");
                     assert!(!gone.contains(&id), "no id comes again so soon");
@@ -141,7 +145,7 @@ fn monitor(script: &mut Script<'_>) {
             }
             10 => {
                 let mut info: heartline_peer_info = unsafe { std::mem::zeroed() };
-                let size = if script.byte() % 4 == 0 { usize::from(script.byte()) % 41 } else { 40 };
+                let size = if script.one_in(4) { usize::from(script.byte()) % 41 } else { 40 };
                 fair(unsafe { heartline_monitor_info(monitor, peer, now, &raw mut info, size) });
                 let mut stats: heartline_monitor_stats = unsafe { std::mem::zeroed() };
                 let size = size_of_val(&stats);
@@ -187,17 +191,17 @@ fn codec(script: &mut Script<'_>) {
             let mut config: heartline_codec_config = unsafe { std::mem::zeroed() };
             config.struct_size = size_of_val(&config) as u32;
             (config.kind, config.max_bytes) = (script.word() % 8, script.number());
-            if script.byte() % 2 == 0 {
+            if script.one_in(2) {
                 (config.field_bytes, config.field_at, config.head_bytes) =
                     (script.word(), script.word(), script.word());
                 (config.adjust, config.includes_head) = (script.word() as i32, script.word());
             }
-            if script.byte() % 2 == 0 {
+            if script.one_in(2) {
                 (config.delimiter, config.delimiter_bytes) = (delimiter.as_ptr(), delimiter.len() as u32);
             }
             config.record_bytes = if config.kind == HEARTLINE_CODEC_FIXED { script.word() } else { 0 };
             let ask = CString::new(script.bytes(9).into_iter().filter(|byte| *byte != 0).collect::<Vec<_>>()).unwrap();
-            config.ask = if script.byte() % 2 == 0 { ask.as_ptr() } else { null() };
+            config.ask = if script.one_in(2) { ask.as_ptr() } else { null() };
             unsafe { heartline_codec_new(&raw const config, &raw mut codec, why.as_mut_ptr(), why.len()) }
         }
         _ => {
@@ -213,7 +217,7 @@ fn codec(script: &mut Script<'_>) {
     let mut text = [0_i8; 200];
     assert!(unsafe { heartline_codec_spec(codec, text.as_mut_ptr(), text.len()) } > 0);
     let mut stream = heartline_stream { opaque: [script.number(), script.number()] };
-    if script.byte() % 4 > 0 {
+    if !script.one_in(4) {
         stream = heartline_stream::default();
     }
     let mut asked = Vec::new();
@@ -227,7 +231,7 @@ fn codec(script: &mut Script<'_>) {
                 let len = data.len();
                 let place = data.as_mut_ptr();
                 let mut frame: heartline_frame = unsafe { std::mem::zeroed() };
-                let stream = if script.byte() % 3 == 0 { null_mut() } else { &raw mut stream };
+                let stream = if script.one_in(3) { null_mut() } else { &raw mut stream };
                 if fair(unsafe { heartline_codec_cut(codec, place, len, stream, &raw mut frame) }) != 1 {
                     continue;
                 }
@@ -259,7 +263,7 @@ fn codec(script: &mut Script<'_>) {
             }
             _ => {
                 let mut out = vec![0; usize::from(script.byte() % 80)];
-                let (kind, from) = (script.word() % 4, if script.byte() % 2 == 0 { &asked[..] } else { &[] });
+                let (kind, from) = (script.word() % 4, if script.one_in(2) { &asked[..] } else { &[] });
                 let (place, room) = (out.as_mut_ptr(), out.len());
                 let result = fair(unsafe { heartline_codec_beat(codec, kind, from.as_ptr(), from.len(), place, room) });
                 assert!(result <= out.len() as i32);
@@ -397,7 +401,7 @@ fn reactor(script: &mut Script<'_>) {
                 let size = size_of_val(&info);
                 fair(unsafe { heartline_reactor_info(reactor, id, &raw mut info, size) });
             }
-            13 if script.byte() % 8 == 0 => {
+            13 if script.one_in(8) => {
                 let mut options: heartline_drain_options = unsafe { std::mem::zeroed() };
                 options.struct_size = size_of_val(&options) as u32;
                 (options.spread_ms, options.code) = (script.number() % 20, script.word());

@@ -35,8 +35,9 @@
  *   (NULL, 0) is an empty range of bytes. Strings are UTF-8.
  *
  * Structs that begin with struct_size: zero it, set struct_size, set what you need; 0 is every other field's default.
- *   HEARTLINE_INIT does the first two. Fields are only appended, so a program goes on working with a newer library; what
- *   a newer program sets beyond what an older library knows is HEARTLINE_ERR_VERSION, not ignored.
+ *   HEARTLINE_INIT does the first two. Fields named reserved stay 0. Fields are only appended, so a program goes on
+ *   working with a newer library; what a newer program sets beyond what an older library knows is
+ *   HEARTLINE_ERR_VERSION, not ignored.
  *
  * Ids are numbers below 2^53 (exact in a double), never 0. Each is used once: a stale id, or one of another reactor, is
  *   HEARTLINE_ERR_STALE. `user` is your word, a number or a pointer; Heartline never reads it.
@@ -47,11 +48,11 @@
  * Time. A clock of your own is in milliseconds, monotonic, rounded down; heartline_now_ms is one. A function named
  *   _ms takes or gives milliseconds. Silence is attended time: while this process was stopped or busy, nobody was silent.
  *
- * Fork. Descriptors are closed on exec. A forked child must not use what it inherited; that it holds the descriptors
- *   keeps no connection open.
+ * Fork. Descriptors are closed on exec. A forked child must not use what it inherited, nor free it: the sockets and the
+ *   epoll set are the parent's too. That it holds the descriptors keeps no connection open.
  *
  * Bugs. A panic inside becomes HEARTLINE_ERR_PANIC; the object then takes nothing but its _free, and your server lives.
- *   Callbacks (a custom codec, the log) must not throw: that ends the process.
+ *   Callbacks (a custom codec, the log) must not throw: that ends the process, as running out of memory does.
  */
 
 /* heartline_policy policy; HEARTLINE_INIT(policy); */
@@ -695,11 +696,11 @@ typedef struct heartline_options {
     uint32_t policy;
     // TCP_NODELAY. 0: on. HEARTLINE_OFF: off.
     uint32_t nodelay;
-    // SO_KEEPALIVE: seconds of silence before the first probe. 0: off, but where no policy judges 60 / 20 / 3.
+    // SO_KEEPALIVE: seconds of silence before the first probe, up to 32767. 0: off, but where no policy judges 60 / 20 / 3.
     uint32_t keepalive_idle_s;
-    // Seconds between probes. 0: 20.
+    // Seconds between probes, up to 32767. 0: 20.
     uint32_t keepalive_interval_s;
-    // Probes without an answer. 0: 3.
+    // Probes without an answer, up to 127. 0: 3.
     uint32_t keepalive_count;
     // TCP_USER_TIMEOUT. 0: off. Left off where a policy judges.
     uint32_t user_timeout_ms;
@@ -1078,7 +1079,8 @@ int32_t heartline_codec_spec(const struct heartline_codec *codec, char *buffer, 
 // Cuts the frame at the front of `data`, which a codec may change in place (WebSocket unmasks). Allocates nothing.
 //
 // `stream` remembers where a scan stopped, and what WebSocket needs; without it (NULL) every call begins anew. `*out` is
-// written in both cases of success and borrows from `data`. Keep unfinished bytes, add what comes behind them and cut
+// written in both cases of success and borrows from `data`. What a custom codec writes to `control` is sent by reactors
+// alone: here it is dropped, and heartline_codec_beat has the answers. Keep unfinished bytes, add what comes behind them and cut
 // again from the same front.
 //
 // Returns 1: a frame; 0: no whole frame yet; HEARTLINE_ERR_FRAME_BAD or _OVER_LIMIT: close the connection; or _NULL,

@@ -293,7 +293,8 @@ pub unsafe extern "C" fn heartline_codec_spec(codec: *const heartline_codec, buf
 /// Cuts the frame at the front of `data`, which a codec may change in place (WebSocket unmasks). Allocates nothing.
 ///
 /// `stream` remembers where a scan stopped, and what WebSocket needs; without it (NULL) every call begins anew. `*out` is
-/// written in both cases of success and borrows from `data`. Keep unfinished bytes, add what comes behind them and cut
+/// written in both cases of success and borrows from `data`. What a custom codec writes to `control` is sent by reactors
+/// alone: here it is dropped, and heartline_codec_beat has the answers. Keep unfinished bytes, add what comes behind them and cut
 /// again from the same front.
 ///
 /// Returns 1: a frame; 0: no whole frame yet; HEARTLINE_ERR_FRAME_BAD or _OVER_LIMIT: close the connection; or _NULL,

@@ -91,11 +91,11 @@ pub struct heartline_options {
     pub policy: u32,
     /// TCP_NODELAY. 0: on. HEARTLINE_OFF: off.
     pub nodelay: u32,
-    /// SO_KEEPALIVE: seconds of silence before the first probe. 0: off, but where no policy judges 60 / 20 / 3.
+    /// SO_KEEPALIVE: seconds of silence before the first probe, up to 32767. 0: off, but where no policy judges 60 / 20 / 3.
     pub keepalive_idle_s: u32,
-    /// Seconds between probes. 0: 20.
+    /// Seconds between probes, up to 32767. 0: 20.
     pub keepalive_interval_s: u32,
-    /// Probes without an answer. 0: 3.
+    /// Probes without an answer, up to 127. 0: 3.
     pub keepalive_count: u32,
     /// TCP_USER_TIMEOUT. 0: off. Left off where a policy judges.
     pub user_timeout_ms: u32,
@@ -241,7 +241,9 @@ impl heartline_options {
         let (keepalive, marks, limits) = (Keepalive::default(), Marks::default(), Limits::default());
         let high_bytes = or(self.high_bytes, marks.high_bytes);
         let low_bytes = or(self.low_bytes, marks.low_bytes.min(high_bytes / 4));
-        if low_bytes > high_bytes {
+        // What the kernel takes.
+        let probes = [self.keepalive_idle_s, self.keepalive_interval_s].iter().all(|seconds| *seconds <= 32_767);
+        if low_bytes > high_bytes || !probes || self.keepalive_count > 127 {
             return Err(HEARTLINE_ERR_INVALID);
         }
         Ok(Options {

@@ -172,6 +172,8 @@ static void reactors(void)
         {offsetof(heartline_options, policy), 9},
         {offsetof(heartline_options, policy), UINT32_MAX},
         {offsetof(heartline_options, low_bytes), UINT32_MAX},
+        {offsetof(heartline_options, keepalive_idle_s), HEARTLINE_OFF},
+        {offsetof(heartline_options, keepalive_count), 128},
     };
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         HEARTLINE_INIT(options);
