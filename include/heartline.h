@@ -382,7 +382,7 @@
 // heartline_reactor_set: the low mark of the outbox, in bytes.
 #define HEARTLINE_SET_LOW_MARK 6
 
-// Room for "[ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff]:65535" and its NUL.
+// Room for `[ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff]:65535` and its NUL.
 #define HEARTLINE_ADDRESS_BYTES 48
 
 // Room for a sentence and its NUL.
@@ -1166,7 +1166,7 @@ int32_t heartline_reactor_policy(struct heartline_reactor *reactor,
                                  uint32_t slot,
                                  const struct heartline_policy *policy);
 
-// Listens on "IP:PORT", "[IPv6]:PORT", "unix:PATH", "unix:@NAME" or "fd:N" (an inherited listening descriptor, which is
+// Listens on "IP:PORT", `[IPv6]:PORT`, "unix:PATH", "unix:@NAME" or "fd:N" (an inherited listening descriptor, which is
 // taken on success). `options` is copied; NULL: every default. The reactor keeps the codec alive by itself.
 //
 // Returns the number of the listener, from 0 up; or HEARTLINE_ERR_ADDRESS, _OS, _INVALID, _VERSION, _NULL, _OVERLAP.
@@ -1188,7 +1188,7 @@ int32_t heartline_reactor_listener_address(struct heartline_reactor *reactor,
 // Returns 0, or HEARTLINE_ERR_INVALID (no such listener), _NULL, _OVERLAP.
 int32_t heartline_reactor_stop_listening(struct heartline_reactor *reactor, int32_t listener);
 
-// Starts a connection to "IP:PORT", "[IPv6]:PORT" or "unix:PATH". Its id, in `*out`, ends in OPENED ... CLOSED or in
+// Starts a connection to "IP:PORT", `[IPv6]:PORT` or "unix:PATH". Its id, in `*out`, ends in OPENED ... CLOSED or in
 // CONNECT_FAILED alone. What is sent before OPENED waits. `user` is the application's word.
 //
 // Returns 0, or HEARTLINE_ERR_ADDRESS, _OS (what fails at once), _TOO_MANY, _INVALID, _VERSION, _NULL, _OVERLAP.

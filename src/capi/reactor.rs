@@ -243,7 +243,7 @@ unsafe fn address(address: *const c_char) -> Result<Address, i32> {
     unsafe { string(address) }?.parse().map_err(|_| HEARTLINE_ERR_ADDRESS)
 }
 
-/// Listens on "IP:PORT", "[IPv6]:PORT", "unix:PATH", "unix:@NAME" or "fd:N" (an inherited listening descriptor, which is
+/// Listens on "IP:PORT", `[IPv6]:PORT`, "unix:PATH", "unix:@NAME" or "fd:N" (an inherited listening descriptor, which is
 /// taken on success). `options` is copied; NULL: every default. The reactor keeps the codec alive by itself.
 ///
 /// Returns the number of the listener, from 0 up; or HEARTLINE_ERR_ADDRESS, _OS, _INVALID, _VERSION, _NULL, _OVERLAP.
@@ -312,7 +312,7 @@ fn listener_id(listener: i32) -> Result<ListenerId, i32> {
     u32::try_from(listener).map(ListenerId).map_err(|_| HEARTLINE_ERR_INVALID)
 }
 
-/// Starts a connection to "IP:PORT", "[IPv6]:PORT" or "unix:PATH". Its id, in `*out`, ends in OPENED ... CLOSED or in
+/// Starts a connection to "IP:PORT", `[IPv6]:PORT` or "unix:PATH". Its id, in `*out`, ends in OPENED ... CLOSED or in
 /// CONNECT_FAILED alone. What is sent before OPENED waits. `user` is the application's word.
 ///
 /// Returns 0, or HEARTLINE_ERR_ADDRESS, _OS (what fails at once), _TOO_MANY, _INVALID, _VERSION, _NULL, _OVERLAP.

@@ -9,7 +9,7 @@ use super::reactor::{heartline_reactor, within};
 use super::sized::{self, Sized_};
 use crate::reactor::{ClosedBy, ConnectionId, Obituary};
 
-/// Room for "[ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff]:65535" and its NUL.
+/// Room for `[ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff]:65535` and its NUL.
 pub const HEARTLINE_ADDRESS_BYTES: usize = 48;
 /// Room for a sentence and its NUL.
 pub const HEARTLINE_WHY_BYTES: usize = 160;
