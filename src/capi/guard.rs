@@ -1,11 +1,11 @@
-//! Entering an object that C holds: NULL, overlapping use and panics are found here, once for all exports.
+//! Entering an object that C holds: overlapping use and panics are found here, once for all exports.
 
 use std::cell::UnsafeCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use super::codes::{HEARTLINE_ERR_NULL, HEARTLINE_ERR_OVERLAP, HEARTLINE_ERR_PANIC};
+use super::codes::{HEARTLINE_ERR_OVERLAP, HEARTLINE_ERR_PANIC};
 
 const FREE: u32 = 0;
 const INSIDE: u32 = 1;
@@ -81,14 +81,9 @@ impl<T> Guarded<T> {
     }
 }
 
-/// Runs `body` on the object, alone. NULL, overlapping use, an earlier panic and one in `body` are error codes.
-///
-/// # Safety
-/// `object` is NULL or points to a live object.
+/// Runs `body` on the object, alone. Overlapping use, an earlier panic and one in `body` are error codes.
 #[inline(always)]
-pub(super) unsafe fn enter<T: Guest>(object: *const Guarded<T>, body: impl FnOnce(&mut T) -> Outcome) -> i32 {
-    // SAFETY: NULL is caught; otherwise the caller vouches for it. Only a shared reference is made before the gate.
-    let Some(object) = (unsafe { object.as_ref() }) else { return HEARTLINE_ERR_NULL };
+pub(super) fn enter<T: Guest>(object: &Guarded<T>, body: impl FnOnce(&mut T) -> Outcome) -> i32 {
     if let Err(state) = object.state.compare_exchange(FREE, INSIDE, Ordering::Acquire, Ordering::Relaxed) {
         return if state == POISONED { HEARTLINE_ERR_PANIC } else { HEARTLINE_ERR_OVERLAP };
     }
@@ -158,8 +153,7 @@ mod tests {
     #[test]
     fn a_panic_poisons_the_object_and_the_host_lives() {
         let object = Guarded::new(7);
-        // SAFETY: the object lives on this stack.
-        let enter = |body: fn(&mut i32) -> Outcome| unsafe { enter(&object, body) };
+        let enter = |body: fn(&mut i32) -> Outcome| enter(&object, body);
         assert_eq!(enter(|value| Ok(*value)), 7);
         assert_eq!(enter(|_| panic!("forced")), HEARTLINE_ERR_PANIC);
         assert_eq!(enter(|value| Ok(*value)), HEARTLINE_ERR_PANIC);
@@ -168,10 +162,7 @@ mod tests {
     #[test]
     fn use_from_within_is_an_error_and_not_a_second_reference() {
         let object = Guarded::new(7);
-        // SAFETY: the object lives on this stack.
-        let outer = unsafe { enter(&object, |_| Ok(enter(&object, |_| Ok(0)))) };
+        let outer = enter(&object, |_| Ok(enter(&object, |_| Ok(0))));
         assert_eq!(outer, HEARTLINE_ERR_OVERLAP);
-        // SAFETY: NULL is allowed.
-        assert_eq!(unsafe { enter(std::ptr::null::<Guarded<i32>>(), |_| Ok(0)) }, HEARTLINE_ERR_NULL);
     }
 }

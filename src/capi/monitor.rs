@@ -360,8 +360,9 @@ pub unsafe extern "C" fn heartline_monitor_free(monitor: *mut heartline_monitor)
 /// `monitor` is NULL or points to a live monitor.
 #[inline(always)]
 unsafe fn within(monitor: *mut heartline_monitor, body: impl FnOnce(&mut Peers) -> Outcome) -> i32 {
-    // SAFETY: the monitor is one Guarded and nothing else; NULL stays NULL.
-    unsafe { enter(monitor.cast::<Guarded<Peers>>(), body) }
+    // SAFETY: NULL is caught; otherwise the caller vouches for it.
+    let Some(monitor) = (unsafe { monitor.as_ref() }) else { return HEARTLINE_ERR_NULL };
+    enter(&monitor.0, body)
 }
 
 /// Sets the policy in a slot, 0 to HEARTLINE_POLICIES_MAX - 1. Slot 0 is the profile `im` until it is set. Setting a slot

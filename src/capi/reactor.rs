@@ -140,8 +140,9 @@ impl Guest for Engine {
 /// `reactor` is NULL or points to a live reactor.
 #[inline(always)]
 pub(super) unsafe fn within(reactor: *const heartline_reactor, body: impl FnOnce(&mut Engine) -> Outcome) -> i32 {
-    // SAFETY: the reactor is one Guarded and nothing else; NULL stays NULL.
-    unsafe { enter(reactor.cast::<Guarded<Engine>>(), body) }
+    // SAFETY: NULL is caught; otherwise the caller vouches for it.
+    let Some(reactor) = (unsafe { reactor.as_ref() }) else { return HEARTLINE_ERR_NULL };
+    enter(&reactor.0, body)
 }
 
 /// Makes a reactor with an epoll set of its own. `config` is copied and may be NULL: every default. `*out` is the
