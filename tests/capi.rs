@@ -32,12 +32,14 @@ fn in_every_way(name: &str) {
     run(&plain, &[]);
     run(&compile("clang", STRICT_C, &[&file], &released(Library::Static), &format!("{name}-clang")), &[]);
 
-    let sanitized = [STRICT_C, SANITIZERS].concat();
-    let sanitized = compile("gcc", &sanitized, &[&file], &checked(), &format!("{name}-sanitized"));
-    let symbols = Command::new("nm").arg(&sanitized).output().expect("nm").stdout;
-    let symbols = String::from_utf8_lossy(&symbols);
-    assert!(symbols.contains("__asan_init") && symbols.contains("__ubsan_handle"), "the sanitizers are not on");
-    run(&sanitized, &[]);
+    for compiler in ["gcc", "clang"] {
+        let flags = [STRICT_C, SANITIZERS].concat();
+        let sanitized = compile(compiler, &flags, &[&file], &checked(), &format!("{name}-{compiler}-sanitized"));
+        let symbols = Command::new("nm").arg(&sanitized).output().expect("nm").stdout;
+        let symbols = String::from_utf8_lossy(&symbols);
+        assert!(symbols.contains("__asan_init") && symbols.contains("__ubsan_handle"), "the sanitizers are not on");
+        run(&sanitized, &[]);
+    }
 
     let valgrind = ["--quiet", "--error-exitcode=99", "--leak-check=full", "--show-leak-kinds=all"];
     let mut watched = Command::new("valgrind");

@@ -94,7 +94,16 @@ impl Engine {
 
     /// Events of this connection lie in the batch and are not given out.
     fn has_undelivered(&self, id: ConnectionId) -> bool {
-        self.events.iter().skip(self.given).any(|event| event.id == id)
+        self.events.iter_from(self.given).any(|event| event.id == id)
+    }
+
+    /// An event that is no message, which the log may want to hear of too.
+    #[inline(never)]
+    fn show(&self, event: &Event<'_>) -> heartline_event {
+        if self.log.is_some() {
+            self.write_log(event);
+        }
+        heartline_event::of(event, || self.reactor.obituary(event.id))
     }
 
     #[cold]
@@ -556,12 +565,13 @@ pub unsafe extern "C" fn heartline_reactor_poll(
                 engine.reactor.poll(&mut engine.events, timeout).map_err(|error| engine.os_error(&error))?;
             }
             let mut count = 0;
-            for event in engine.events.iter().skip(engine.given).take(capacity as usize) {
-                let shown = heartline_event::of(&event, || engine.reactor.obituary(event.id));
-                if engine.log.is_some() && shown.kind != super::event::HEARTLINE_EVENT_MESSAGE {
-                    engine.write_log(&event);
+            for event in engine.events.iter_from(engine.given).take(capacity as usize) {
+                let place = events.add(count);
+                if let EventKind::Message { head, message } = event.kind {
+                    place.write_unaligned(heartline_event::of_message(&event, head, message));
+                } else {
+                    place.write_unaligned(engine.show(&event));
                 }
-                events.add(count).write_unaligned(shown);
                 count += 1;
             }
             engine.given += count;
