@@ -13,7 +13,7 @@
 //!
 //! | file | idea |
 //! |---|---|
-//! | `guard` | entering an object: NULL, overlap, panic |
+//! | `guard` | entering an object: overlap, panic |
 //! | `sized` | structs that may grow |
 //! | `library` | versions, the clock |
 //! | `codes`, `names` | error numbers and their texts; names of reasons, events, verdicts |
