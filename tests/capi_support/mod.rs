@@ -69,8 +69,15 @@ fn with_system_libraries(archive: PathBuf, folder: &Path) -> Vec<OsString> {
 }
 
 pub(crate) fn make(arguments: &[&str]) {
-    let output = Command::new("make").arg("--no-print-directory").args(arguments).current_dir(root()).output();
-    let output = output.expect("make");
+    let mut command = Command::new("make");
+    command.arg("--no-print-directory").args(arguments).current_dir(root());
+    if std::env::var_os("CARGO_LLVM_COV").is_some() {
+        // The libraries are what users get, not a build that counts its lines.
+        for name in ["RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS", "RUSTC_WRAPPER", "RUSTC_WORKSPACE_WRAPPER"] {
+            command.env_remove(name);
+        }
+    }
+    let output = command.output().expect("make");
     assert!(output.status.success(), "make {arguments:?}\n{}", String::from_utf8_lossy(&output.stderr));
 }
 
