@@ -4,13 +4,44 @@ CARGO ?= cargo
 SECONDS ?= 60        # make fuzz: for each target
 ONLY ?=              # make bench: figures to take, as in ONLY=memory,echo
 ARGS ?=              # make demo: more arguments, as in ARGS=--json
+PANIC ?= unwind      # make lib: abort ends the process at a bug, with a core dump, instead of an error code
+PREFIX ?= /usr/local # make install: where; DESTDIR is put in front of it for packagers
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: demo test test-full bench bench-timers fmt clippy doc fuzz help
+.PHONY: demo lib lib-checked install uninstall dist header test test-full bench bench-timers fmt clippy doc fuzz help
+
+# The C library. The crate type is given here, not in Cargo.toml: an rlib beside it would switch link-time optimisation off.
+capi := $(CARGO) rustc --quiet --lib --target-dir target --no-default-features --features capi
+soname = libheartline.so.$(shell scripts/capi-install --soversion)
 
 demo: ## show what Heartline is for, on loopback, in about 15 seconds
 	$(CARGO) run --release --quiet -- demo $(ARGS)
+
+lib: ## build target/capi/libheartline.so and libheartline.a, the C library
+	$(capi) --profile capi --config 'profile.capi.panic="$(strip $(PANIC))"' --crate-type staticlib,cdylib -- \
+	    --cfg heartline_library -C llvm-args=-inline-threshold=120 \
+	    -C link-arg=-Wl,-soname,$(soname) -C link-arg=-Wl,-z,nodelete \
+	    --print native-static-libs=$(CURDIR)/target/capi/native-static-libs
+	ln -sf libheartline.so target/capi/$(soname)
+
+lib-checked: # the same with assertions and an order for a panic, for tests/capi.rs alone
+	$(capi) --profile capi-checked --crate-type staticlib -- --cfg heartline_library --cfg heartline_forced_panic \
+	    --print native-static-libs=$(CURDIR)/target/capi-checked/native-static-libs
+
+install: ## install the C library under PREFIX (/usr/local), DESTDIR before it: header, libraries, pkg-config, CMake, pages
+	@# Who installs may be another than who builds, and have no cargo.
+	@if command -v $(CARGO) >/dev/null; then $(MAKE) --no-print-directory lib; else test -e target/capi/libheartline.so; fi
+	scripts/capi-install --destdir '$(DESTDIR)' --prefix '$(strip $(PREFIX))'
+
+uninstall: ## remove what `make install` with the same PREFIX and DESTDIR put there
+	scripts/capi-install --uninstall --destdir '$(DESTDIR)' --prefix '$(strip $(PREFIX))'
+
+dist: lib ## target/heartline-VERSION-ARCH-linux.tar.gz: the C library for people without Rust
+	scripts/capi-install --dist
+
+header: ## write include/heartline.h and include/heartline.symbols from src/capi
+	HEARTLINE_BLESS=1 $(CARGO) test --quiet --features capi --test capi_header --test capi_library
 
 test: ## everything that must hold before a change lands (Linux; as root, for network namespaces)
 	scripts/install-tools

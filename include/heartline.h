@@ -1,7 +1,7 @@
 #ifndef HEARTLINE_H
 #define HEARTLINE_H
 
-/* Generated from src/capi by cbindgen: change it there, then HEARTLINE_BLESS=1 cargo test --features capi --test capi_header. */
+/* Generated from src/capi by cbindgen: change it there, then `make header`. */
 
 #include <stddef.h>
 #include <stdint.h>
@@ -35,8 +35,9 @@
  *   (NULL, 0) is an empty range of bytes. Strings are UTF-8.
  *
  * Structs that begin with struct_size: zero it, set struct_size, set what you need; 0 is every other field's default.
- *   HEARTLINE_INIT does the first two. Fields are only appended, so a program goes on working with a newer library; what
- *   a newer program sets beyond what an older library knows is HEARTLINE_ERR_VERSION, not ignored.
+ *   HEARTLINE_INIT does the first two. Fields named reserved stay 0. Fields are only appended, so a program goes on
+ *   working with a newer library; what a newer program sets beyond what an older library knows is
+ *   HEARTLINE_ERR_VERSION, not ignored.
  *
  * Ids are numbers below 2^53 (exact in a double), never 0. Each is used once: a stale id, or one of another reactor, is
  *   HEARTLINE_ERR_STALE. `user` is your word, a number or a pointer; Heartline never reads it.
@@ -47,11 +48,11 @@
  * Time. A clock of your own is in milliseconds, monotonic, rounded down; heartline_now_ms is one. A function named
  *   _ms takes or gives milliseconds. Silence is attended time: while this process was stopped or busy, nobody was silent.
  *
- * Fork. Descriptors are closed on exec. A forked child must not use what it inherited; that it holds the descriptors
- *   keeps no connection open.
+ * Fork. Descriptors are closed on exec. A forked child must not use what it inherited, nor free it: the sockets and the
+ *   epoll set are the parent's too. That it holds the descriptors keeps no connection open.
  *
  * Bugs. A panic inside becomes HEARTLINE_ERR_PANIC; the object then takes nothing but its _free, and your server lives.
- *   Callbacks (a custom codec, the log) must not throw: that ends the process.
+ *   Callbacks (a custom codec, the log) must not throw: that ends the process, as running out of memory does.
  */
 
 /* heartline_policy policy; HEARTLINE_INIT(policy); */
@@ -381,7 +382,7 @@
 // heartline_reactor_set: the low mark of the outbox, in bytes.
 #define HEARTLINE_SET_LOW_MARK 6
 
-// Room for "[ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff]:65535" and its NUL.
+// Room for `[ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff]:65535` and its NUL.
 #define HEARTLINE_ADDRESS_BYTES 48
 
 // Room for a sentence and its NUL.
@@ -677,7 +678,7 @@ typedef struct heartline_reactor_config {
     uint64_t partial_bytes_max;
     // Outboxes together. 0: 1 GiB.
     uint64_t outbox_bytes_max;
-    // Messages that one poll lends, at least 32 KiB. 0: 256 KiB.
+    // Messages that one poll lends, from 32 KiB to 1 GiB. 0: 256 KiB.
     uint64_t batch_bytes;
     // NULL: no log.
     heartline_log_fn log;
@@ -695,11 +696,11 @@ typedef struct heartline_options {
     uint32_t policy;
     // TCP_NODELAY. 0: on. HEARTLINE_OFF: off.
     uint32_t nodelay;
-    // SO_KEEPALIVE: seconds of silence before the first probe. 0: off, but where no policy judges 60 / 20 / 3.
+    // SO_KEEPALIVE: seconds of silence before the first probe, up to 32767. 0: off, but where no policy judges 60 / 20 / 3.
     uint32_t keepalive_idle_s;
-    // Seconds between probes. 0: 20.
+    // Seconds between probes, up to 32767. 0: 20.
     uint32_t keepalive_interval_s;
-    // Probes without an answer. 0: 3.
+    // Probes without an answer, up to 127. 0: 3.
     uint32_t keepalive_count;
     // TCP_USER_TIMEOUT. 0: off. Left off where a policy judges.
     uint32_t user_timeout_ms;
@@ -1078,10 +1079,12 @@ int32_t heartline_codec_spec(const struct heartline_codec *codec, char *buffer, 
 // Cuts the frame at the front of `data`, which a codec may change in place (WebSocket unmasks). Allocates nothing.
 //
 // `stream` remembers where a scan stopped, and what WebSocket needs; without it (NULL) every call begins anew. `*out` is
-// written in both cases of success and borrows from `data`. Keep unfinished bytes, add what comes behind them and cut
+// written in both cases of success and borrows from `data`. What a custom codec writes to `control` is sent by reactors
+// alone: here it is dropped, and heartline_codec_beat has the answers. Keep unfinished bytes, add what comes behind them and cut
 // again from the same front.
 //
-// Returns 1: a frame; 0: no whole frame yet; HEARTLINE_ERR_FRAME_BAD or _OVER_LIMIT: close the connection; or _NULL.
+// Returns 1: a frame; 0: no whole frame yet; HEARTLINE_ERR_FRAME_BAD or _OVER_LIMIT: close the connection; or _NULL,
+// _INVALID.
 // Any thread; one at a time for one stream.
 int32_t heartline_codec_cut(const struct heartline_codec *codec,
                             uint8_t *data,
@@ -1163,7 +1166,7 @@ int32_t heartline_reactor_policy(struct heartline_reactor *reactor,
                                  uint32_t slot,
                                  const struct heartline_policy *policy);
 
-// Listens on "IP:PORT", "[IPv6]:PORT", "unix:PATH", "unix:@NAME" or "fd:N" (an inherited listening descriptor, which is
+// Listens on "IP:PORT", `[IPv6]:PORT`, "unix:PATH", "unix:@NAME" or "fd:N" (an inherited listening descriptor, which is
 // taken on success). `options` is copied; NULL: every default. The reactor keeps the codec alive by itself.
 //
 // Returns the number of the listener, from 0 up; or HEARTLINE_ERR_ADDRESS, _OS, _INVALID, _VERSION, _NULL, _OVERLAP.
@@ -1185,7 +1188,7 @@ int32_t heartline_reactor_listener_address(struct heartline_reactor *reactor,
 // Returns 0, or HEARTLINE_ERR_INVALID (no such listener), _NULL, _OVERLAP.
 int32_t heartline_reactor_stop_listening(struct heartline_reactor *reactor, int32_t listener);
 
-// Starts a connection to "IP:PORT", "[IPv6]:PORT" or "unix:PATH". Its id, in `*out`, ends in OPENED ... CLOSED or in
+// Starts a connection to "IP:PORT", `[IPv6]:PORT` or "unix:PATH". Its id, in `*out`, ends in OPENED ... CLOSED or in
 // CONNECT_FAILED alone. What is sent before OPENED waits. `user` is the application's word.
 //
 // Returns 0, or HEARTLINE_ERR_ADDRESS, _OS (what fails at once), _TOO_MANY, _INVALID, _VERSION, _NULL, _OVERLAP.

@@ -162,6 +162,7 @@ def steps(full):
         wanted = f"{features} --all-targets" if everything else f"{features} --lib"
         yield cargo(f"lint: {features or 'default features'}", f"clippy {wanted} -- -D warnings")
     yield cargo("build: the server, as it is released", "build --release --bin heartline")
+    yield Step("build: the C library, and one with assertions", ["make", "lib", "lib-checked"])
     yield from test_steps(env, release)
     warnings = {"RUSTDOCFLAGS": "-Dwarnings"}
     yield cargo("documentation: default features", "doc --no-deps", env=warnings)
@@ -175,7 +176,7 @@ def steps(full):
         env={"HEARTLINE_SET_CLOCK": "3600", **release},
     )
     yield Step("fuzzing, 60 s per target", ["scripts/fuzz", "60"], limit_s=3600)
-    yield Step("Miri: framing and liveness", ["scripts/miri"], limit_s=3600, counts=False)
+    yield Step("Miri: framing, liveness, levels 1 and 2 of the C ABI", ["scripts/miri"], limit_s=3600, counts=False)
     yield Step("coverage", ["scripts/coverage"], limit_s=3600, counts=False)
 
 

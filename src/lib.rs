@@ -235,7 +235,7 @@
 //! |---|---|---|
 //! | `net` | yes | the `reactor` room, by mio and nix; Linux |
 //! | `cli` | yes | the `heartline` command. Nothing of it enters the library, but its dependencies are built: libraries want `default-features = false, features = ["net"]` |
-//! | `capi` | no | reserved for the C ABI, which is not part of this version |
+//! | `capi` | no | the C ABI (`include/heartline.h`), which `make lib` builds as a library for C |
 //! | `sim` | no | opens the seam between the reactor and the kernel to a simulator; outside semver |
 //!
 //! With `default-features = false` alone, `frame`, `liveness` and `time` build without a single dependency.

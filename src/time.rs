@@ -62,7 +62,7 @@ impl Tick {
 
     /// The moment at which this tick begins.
     pub const fn start(self) -> Millis {
-        Millis(self.0 * TICK_MS)
+        Millis(self.0.saturating_mul(TICK_MS))
     }
 }
 

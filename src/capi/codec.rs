@@ -108,6 +108,18 @@ unsafe impl Sized_ for heartline_codec_config {
     const FIRST_BYTES: usize = 80;
 }
 
+impl heartline_codec_config {
+    /// Nothing is set that its kind would ignore.
+    fn is_of_its_kind(&self) -> bool {
+        let length = [self.field_bytes, self.little_endian, self.field_at, self.head_bytes, self.includes_head];
+        let of = |kind: u32, is_unset: bool| self.kind == kind || is_unset;
+        of(HEARTLINE_CODEC_LENGTH, length == [0; 5] && self.adjust == 0)
+            && of(HEARTLINE_CODEC_FIXED, self.record_bytes == 0)
+            && of(HEARTLINE_CODEC_DELIMITER, self.delimiter_bytes == 0 && self.delimiter.is_null())
+            && of(HEARTLINE_CODEC_LINE_HEADER, self.key.is_null())
+    }
+}
+
 /// Reads a codec such as "length:2be,head=4,max=64K,ask=@2:0001"; docs/framing.md has them all. `*out` is the caller's,
 /// to be freed by heartline_codec_free. What is wrong is written to `why`, a string of at most `why_size` bytes with its
 /// NUL, which may be NULL with 0. Any thread.
@@ -168,7 +180,7 @@ unsafe fn make(
     match made {
         Ok(framing) => {
             // SAFETY: not NULL; the caller vouches that it is writable.
-            unsafe { out.write(Box::into_raw(Box::new(heartline_codec(Arc::new(framing))))) };
+            unsafe { out.write_unaligned(Box::into_raw(Box::new(heartline_codec(Arc::new(framing))))) };
             Ok(0)
         }
         Err(error) => {
@@ -185,6 +197,9 @@ unsafe fn make(
 /// The pointers of `config` are NULL or what it says.
 unsafe fn from_config(config: &heartline_codec_config) -> Result<Result<Framing, crate::frame::SpecError>, i32> {
     use std::fmt::Write;
+    if !config.is_of_its_kind() {
+        return Err(HEARTLINE_ERR_INVALID);
+    }
     let or = |value: u32, default: u32| if value == 0 { default } else { value };
     let mut text = String::new();
     // Writing to a string cannot fail.
@@ -213,6 +228,9 @@ unsafe fn from_config(config: &heartline_codec_config) -> Result<Result<Framing,
             }
         }
         HEARTLINE_CODEC_DELIMITER => {
+            if config.delimiter_bytes > 8 {
+                return Err(HEARTLINE_ERR_INVALID);
+            }
             // SAFETY: passed on.
             let delimiter = unsafe { bytes(config.delimiter.cast(), config.delimiter_bytes as usize) }?;
             text.push_str("delimiter:hex:");
@@ -230,7 +248,7 @@ unsafe fn from_config(config: &heartline_codec_config) -> Result<Result<Framing,
             // SAFETY: passed on.
             let beat = unsafe { string(beat) }?;
             // Patterns and hex are words of the text form; anything else is a message.
-            let is_word = beat.starts_with('@') || beat.starts_with("hex:");
+            let is_word = (beat.starts_with('@') || beat.starts_with("hex:")) && !beat.contains(',');
             let _ = if is_word { write!(text, ",{name}={beat}") } else { write!(text, ",{name}={}", quoted(beat)) };
         }
     }
@@ -275,10 +293,12 @@ pub unsafe extern "C" fn heartline_codec_spec(codec: *const heartline_codec, buf
 /// Cuts the frame at the front of `data`, which a codec may change in place (WebSocket unmasks). Allocates nothing.
 ///
 /// `stream` remembers where a scan stopped, and what WebSocket needs; without it (NULL) every call begins anew. `*out` is
-/// written in both cases of success and borrows from `data`. Keep unfinished bytes, add what comes behind them and cut
+/// written in both cases of success and borrows from `data`. What a custom codec writes to `control` is sent by reactors
+/// alone: here it is dropped, and heartline_codec_beat has the answers. Keep unfinished bytes, add what comes behind them and cut
 /// again from the same front.
 ///
-/// Returns 1: a frame; 0: no whole frame yet; HEARTLINE_ERR_FRAME_BAD or _OVER_LIMIT: close the connection; or _NULL.
+/// Returns 1: a frame; 0: no whole frame yet; HEARTLINE_ERR_FRAME_BAD or _OVER_LIMIT: close the connection; or _NULL,
+/// _INVALID.
 /// Any thread; one at a time for one stream.
 ///
 /// # Safety
@@ -298,6 +318,9 @@ pub unsafe extern "C" fn heartline_codec_cut(
         if out.is_null() || (data.is_null() && len > 0) {
             return Err(HEARTLINE_ERR_NULL);
         }
+        if len > isize::MAX as usize {
+            return Err(HEARTLINE_ERR_INVALID);
+        }
         let input: &mut [u8] = if data.is_null() {
             &mut []
         } else {
@@ -307,12 +330,12 @@ pub unsafe extern "C" fn heartline_codec_cut(
         let mut remembered = Stream::default();
         if !stream.is_null() {
             // SAFETY: not NULL; two numbers.
-            remembered = Stream::from_raw(unsafe { stream.read() }.opaque);
+            remembered = Stream::from_raw(unsafe { stream.read_unaligned() }.opaque);
         }
         let cut = framing.cut(input, &mut remembered, &mut Vec::new());
         if !stream.is_null() {
             // SAFETY: as above.
-            unsafe { stream.write(heartline_stream { opaque: remembered.into_raw() }) };
+            unsafe { stream.write_unaligned(heartline_stream { opaque: remembered.into_raw() }) };
         }
         let mut shown = heartline_frame { data, len: 0, head: data, head_len: 0, kind: 0, total: 0 };
         let found = match cut {
@@ -332,7 +355,7 @@ pub unsafe extern "C" fn heartline_codec_cut(
             Err(error) => return Err(frame_error(&error)),
         };
         // SAFETY: not NULL; the caller vouches that it is writable.
-        unsafe { out.write(shown) };
+        unsafe { out.write_unaligned(shown) };
         Ok(found)
     })
 }
@@ -373,6 +396,8 @@ pub unsafe extern "C" fn heartline_codec_head(
         if head.is_null() {
             return Err(HEARTLINE_ERR_NULL);
         }
+        // No head of any codec is longer; whoever says "plenty" need not have it.
+        let capacity = capacity.min(HEAD_ROOM);
         // SAFETY: the caller has `capacity` writable bytes there.
         let head = unsafe { slice::from_raw_parts_mut(head, capacity) };
         match framing.write_head(message_len, head) {
@@ -383,6 +408,9 @@ pub unsafe extern "C" fn heartline_codec_head(
         }
     })
 }
+
+/// More than any head is long.
+const HEAD_ROOM: usize = 4096;
 
 /// Writes a whole frame into `buffer`. `head` gives the other bytes of the head, in the form in which heads are shown
 /// (the codec writes the length into a copy); NULL with 0: zeros, or nothing.

@@ -56,7 +56,7 @@ pub struct heartline_reactor_config {
     pub partial_bytes_max: u64,
     /// Outboxes together. 0: 1 GiB.
     pub outbox_bytes_max: u64,
-    /// Messages that one poll lends, at least 32 KiB. 0: 256 KiB.
+    /// Messages that one poll lends, from 32 KiB to 1 GiB. 0: 256 KiB.
     pub batch_bytes: u64,
     /// NULL: no log.
     pub log: heartline_log_fn,
@@ -69,6 +69,9 @@ pub struct heartline_reactor_config {
 // SAFETY: numbers, pointers and a function pointer that may be NULL.
 unsafe impl Sized_ for heartline_reactor_config {
     const FIRST_BYTES: usize = 128;
+    fn reserved_is_zero(&self) -> bool {
+        self.reserved == 0 && self.reserved_pointers.iter().all(|pointer| pointer.is_null())
+    }
 }
 
 /// When a message does not fit under the high mark: send returns HEARTLINE_ERR_FULL. The default.
@@ -88,11 +91,11 @@ pub struct heartline_options {
     pub policy: u32,
     /// TCP_NODELAY. 0: on. HEARTLINE_OFF: off.
     pub nodelay: u32,
-    /// SO_KEEPALIVE: seconds of silence before the first probe. 0: off, but where no policy judges 60 / 20 / 3.
+    /// SO_KEEPALIVE: seconds of silence before the first probe, up to 32767. 0: off, but where no policy judges 60 / 20 / 3.
     pub keepalive_idle_s: u32,
-    /// Seconds between probes. 0: 20.
+    /// Seconds between probes, up to 32767. 0: 20.
     pub keepalive_interval_s: u32,
-    /// Probes without an answer. 0: 3.
+    /// Probes without an answer, up to 127. 0: 3.
     pub keepalive_count: u32,
     /// TCP_USER_TIMEOUT. 0: off. Left off where a policy judges.
     pub user_timeout_ms: u32,
@@ -127,6 +130,9 @@ pub struct heartline_options {
 // SAFETY: numbers alone.
 unsafe impl Sized_ for heartline_options {
     const FIRST_BYTES: usize = 80;
+    fn reserved_is_zero(&self) -> bool {
+        self.reserved == 0
+    }
 }
 
 /// Settings of a listener. A field that is 0 has its default.
@@ -152,6 +158,9 @@ pub struct heartline_listen_options {
 // SAFETY: numbers and a pointer.
 unsafe impl Sized_ for heartline_listen_options {
     const FIRST_BYTES: usize = 32;
+    fn reserved_is_zero(&self) -> bool {
+        self.reserved == 0
+    }
 }
 
 /// How all connections are brought to an end.
@@ -204,7 +213,7 @@ impl heartline_reactor_config {
         config.granularity_ms = or(self.granularity_ms, config.granularity_ms);
         config.verdicts_per_turn = or(self.verdicts_per_turn, 4096) as usize;
         config.mass_silence = match self.mass_silence_percent {
-            0 => None,
+            0 | HEARTLINE_OFF => None,
             percent @ 1..=100 => Some(MassSilence {
                 percent: percent as u8,
                 window_ms: or(self.mass_silence_window_ms, usual.window_ms),
@@ -213,7 +222,7 @@ impl heartline_reactor_config {
             }),
             _ => return Err(HEARTLINE_ERR_INVALID),
         };
-        config.autopsy_ms = self.autopsy_ms;
+        config.autopsy_ms = limit(self.autopsy_ms, config.autopsy_ms);
         config.statistics = match self.statistics {
             0 | 1 => true,
             HEARTLINE_OFF => false,
@@ -232,7 +241,9 @@ impl heartline_options {
         let (keepalive, marks, limits) = (Keepalive::default(), Marks::default(), Limits::default());
         let high_bytes = or(self.high_bytes, marks.high_bytes);
         let low_bytes = or(self.low_bytes, marks.low_bytes.min(high_bytes / 4));
-        if low_bytes > high_bytes {
+        // What the kernel takes.
+        let probes = [self.keepalive_idle_s, self.keepalive_interval_s].iter().all(|seconds| *seconds <= 32_767);
+        if low_bytes > high_bytes || !probes || self.keepalive_count > 127 {
             return Err(HEARTLINE_ERR_INVALID);
         }
         Ok(Options {
@@ -249,7 +260,7 @@ impl heartline_options {
                     interval_s: or(self.keepalive_interval_s, keepalive.interval_s),
                     count: or(self.keepalive_count, keepalive.count),
                 }),
-                user_timeout_ms: self.user_timeout_ms,
+                user_timeout_ms: limit(self.user_timeout_ms, 0),
                 send_buffer_bytes: self.send_buffer_bytes,
                 receive_buffer_bytes: self.receive_buffer_bytes,
             },

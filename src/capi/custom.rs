@@ -69,6 +69,9 @@ pub struct heartline_codec_ops {
 // SAFETY: numbers, pointers and function pointers that may be NULL.
 unsafe impl Sized_ for heartline_codec_ops {
     const FIRST_BYTES: usize = 56;
+    fn reserved_is_zero(&self) -> bool {
+        self.reserved == 0
+    }
 }
 
 /// Appends bytes, which are copied, to what a callback was given. For callbacks of a custom codec only.
@@ -116,7 +119,7 @@ pub unsafe extern "C" fn heartline_codec_custom(
         };
         let framing = Framing::custom(Box::new(Foreign { ops, context, name }));
         // SAFETY: not NULL; the caller vouches that it is writable.
-        unsafe { out.write(Box::into_raw(Box::new(heartline_codec(Arc::new(framing))))) };
+        unsafe { out.write_unaligned(Box::into_raw(Box::new(heartline_codec(Arc::new(framing))))) };
         Ok(0)
     })
 }

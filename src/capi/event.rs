@@ -104,16 +104,18 @@ pub(super) const EVENT_NAMES: &[&CStr] = &[
 ];
 
 impl heartline_event {
-    /// `obituary` is asked for at an end alone.
-    #[inline]
-    pub(super) fn of<'a>(event: &Event<'_>, obituary: impl FnOnce() -> Option<&'a Obituary>) -> Self {
-        let mut shown = Self {
+    /// The usual event, written field by field into the caller's array.
+    #[inline(always)]
+    pub(super) fn of_message(event: &Event<'_>, head: &[u8], message: &[u8]) -> Self {
+        // A custom codec may put something between them; such a head is not shown.
+        let is_before = head.as_ptr_range().end == message.as_ptr();
+        Self {
             id: event.id.get(),
             user: event.user,
-            data: std::ptr::null(),
-            len: 0,
-            head_len: 0,
-            kind: 0,
+            data: message.as_ptr(),
+            len: message.len() as u32,
+            head_len: if is_before { u16::try_from(head.len()).unwrap_or(0) } else { 0 },
+            kind: HEARTLINE_EVENT_MESSAGE,
             flags: 0,
             reason: 0,
             listener: HEARTLINE_NO_LISTENER,
@@ -123,16 +125,13 @@ impl heartline_event {
             queued_bytes: 0,
             detail: 0,
             reserved: 0,
-        };
-        if let EventKind::Message { head, message } = event.kind {
-            shown.kind = HEARTLINE_EVENT_MESSAGE;
-            shown.lend(message);
-            // A custom codec may put something between them; such a head is not shown.
-            if head.as_ptr_range().end == message.as_ptr() {
-                shown.head_len = u16::try_from(head.len()).unwrap_or(0);
-            }
-            return shown;
         }
+    }
+
+    /// Any other. `obituary` is asked for at an end alone.
+    pub(super) fn of<'a>(event: &Event<'_>, obituary: impl FnOnce() -> Option<&'a Obituary>) -> Self {
+        let mut shown = Self::of_message(event, &[], &[]);
+        shown.data = std::ptr::null();
         shown.fill(&event.kind, obituary);
         shown
     }
@@ -142,7 +141,6 @@ impl heartline_event {
         self.len = bytes.len() as u32;
     }
 
-    #[inline(never)]
     fn fill<'a>(&mut self, kind: &EventKind<'_>, obituary: impl FnOnce() -> Option<&'a Obituary>) {
         let listener_number = |index: u32| u16::try_from(index).unwrap_or(HEARTLINE_NO_LISTENER);
         self.kind = match *kind {

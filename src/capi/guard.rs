@@ -1,11 +1,11 @@
-//! Entering an object that C holds: NULL, overlapping use and panics are found here, once for all exports.
+//! Entering an object that C holds: overlapping use and panics are found here, once for all exports.
 
 use std::cell::UnsafeCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use super::codes::{HEARTLINE_ERR_NULL, HEARTLINE_ERR_OVERLAP, HEARTLINE_ERR_PANIC};
+use super::codes::{HEARTLINE_ERR_OVERLAP, HEARTLINE_ERR_PANIC};
 
 const FREE: u32 = 0;
 const INSIDE: u32 = 1;
@@ -15,6 +15,12 @@ const POISONED: u32 = 2;
 pub(super) struct Guarded<T> {
     state: AtomicU32,
     value: UnsafeCell<T>,
+}
+
+/// What lives in a [`Guarded`].
+pub(super) trait Guest {
+    /// Tells whoever asked to be told of a bug in here. Nobody enters after that.
+    fn tell_bug(&self, _text: &str) {}
 }
 
 /// What an export comes to: a number from 0 up, or one of the error codes.
@@ -30,19 +36,43 @@ pub(super) fn last_bug() -> String {
 /// Keeps the text of a panic instead of printing it (E2). The built library has a standard library of its own, so that
 /// this concerns no other Rust code in the program; a Rust program that links this crate keeps its own hook.
 #[cfg(heartline_library)]
+#[inline(always)]
 fn keep_panics_quiet() {
     static ONCE: std::sync::Once = std::sync::Once::new();
-    ONCE.call_once(|| {
-        std::panic::set_hook(Box::new(|panic| {
-            if let Ok(mut text) = LAST_BUG.lock() {
-                *text = panic.to_string();
-            }
-        }));
-    });
+    #[cold]
+    fn set() {
+        ONCE.call_once(|| {
+            std::panic::set_hook(Box::new(|panic| {
+                if let Ok(mut text) = LAST_BUG.lock() {
+                    *text = panic.to_string();
+                }
+            }));
+        });
+    }
+    if !ONCE.is_completed() {
+        set();
+    }
 }
 
 #[cfg(not(heartline_library))]
 fn keep_panics_quiet() {}
+
+/// Only in the library that tests/capi.rs builds for it: the object that is entered next meets a bug.
+#[cfg(heartline_forced_panic)]
+mod forced {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    static NEXT: AtomicBool = AtomicBool::new(false);
+
+    #[unsafe(no_mangle)]
+    extern "C" fn heartline_force_panic() {
+        NEXT.store(true, Ordering::SeqCst);
+    }
+
+    pub(super) fn strike() {
+        assert!(!NEXT.swap(false, Ordering::SeqCst), "forced by a test");
+    }
+}
 
 impl<T> Guarded<T> {
     pub(super) fn new(value: T) -> Self {
@@ -51,31 +81,41 @@ impl<T> Guarded<T> {
     }
 }
 
-/// Runs `body` on the object, alone. NULL, overlapping use, an earlier panic and one in `body` are error codes.
-///
-/// # Safety
-/// `object` is NULL or points to a live object.
+/// Runs `body` on the object, alone. Overlapping use, an earlier panic and one in `body` are error codes.
 #[inline(always)]
-pub(super) unsafe fn enter<T>(object: *const Guarded<T>, body: impl FnOnce(&mut T) -> Outcome) -> i32 {
-    // SAFETY: NULL is caught; otherwise the caller vouches for it. Only a shared reference is made before the gate.
-    let Some(object) = (unsafe { object.as_ref() }) else { return HEARTLINE_ERR_NULL };
+pub(super) fn enter<T: Guest>(object: &Guarded<T>, body: impl FnOnce(&mut T) -> Outcome) -> i32 {
     if let Err(state) = object.state.compare_exchange(FREE, INSIDE, Ordering::Acquire, Ordering::Relaxed) {
         return if state == POISONED { HEARTLINE_ERR_PANIC } else { HEARTLINE_ERR_OVERLAP };
     }
-    // SAFETY: the exchange lets one caller at a time through, so this is the only reference to the value.
-    let value = unsafe { &mut *object.value.get() };
-    let outcome = catch_unwind(AssertUnwindSafe(|| body(value)));
+    let outcome = catch_unwind(AssertUnwindSafe(|| {
+        // SAFETY: the exchange lets one caller at a time through, so this is the only reference to the value.
+        let result = body(unsafe { &mut *object.value.get() });
+        #[cfg(heartline_forced_panic)]
+        forced::strike();
+        result
+    }));
     let (state, result) = match outcome {
         Ok(Ok(result) | Err(result)) => (FREE, result),
-        Err(_) => (POISONED, HEARTLINE_ERR_PANIC),
+        Err(_) => {
+            // SAFETY: as above; the reference of `body` is gone.
+            tell(unsafe { &*object.value.get() });
+            (POISONED, HEARTLINE_ERR_PANIC)
+        }
     };
     object.state.store(state, Ordering::Release);
     result
 }
 
+#[cold]
+fn tell<T: Guest>(value: &T) {
+    // What met a bug may meet another.
+    let _ = catch_unwind(AssertUnwindSafe(|| value.tell_bug(&last_bug())));
+}
+
 /// Runs `body`, which concerns no object that could be left half-changed; a panic becomes an error code.
 #[inline(always)]
 pub(super) fn apart(body: impl FnOnce() -> Outcome) -> i32 {
+    keep_panics_quiet();
     match catch_unwind(AssertUnwindSafe(body)) {
         Ok(Ok(result) | Err(result)) => result,
         Err(_) => HEARTLINE_ERR_PANIC,
@@ -108,11 +148,12 @@ impl<T> Guarded<T> {
 mod tests {
     use super::*;
 
+    impl Guest for i32 {}
+
     #[test]
     fn a_panic_poisons_the_object_and_the_host_lives() {
         let object = Guarded::new(7);
-        // SAFETY: the object lives on this stack.
-        let enter = |body: fn(&mut i32) -> Outcome| unsafe { enter(&object, body) };
+        let enter = |body: fn(&mut i32) -> Outcome| enter(&object, body);
         assert_eq!(enter(|value| Ok(*value)), 7);
         assert_eq!(enter(|_| panic!("forced")), HEARTLINE_ERR_PANIC);
         assert_eq!(enter(|value| Ok(*value)), HEARTLINE_ERR_PANIC);
@@ -121,10 +162,7 @@ mod tests {
     #[test]
     fn use_from_within_is_an_error_and_not_a_second_reference() {
         let object = Guarded::new(7);
-        // SAFETY: the object lives on this stack.
-        let outer = unsafe { enter(&object, |_| Ok(enter(&object, |_| Ok(0)))) };
+        let outer = enter(&object, |_| Ok(enter(&object, |_| Ok(0))));
         assert_eq!(outer, HEARTLINE_ERR_OVERLAP);
-        // SAFETY: NULL is allowed.
-        assert_eq!(unsafe { enter(std::ptr::null::<Guarded<i32>>(), |_| Ok(0)) }, HEARTLINE_ERR_NULL);
     }
 }

@@ -40,7 +40,7 @@ pub unsafe extern "C" fn heartline_mailbox_new(
             }
             let mailbox = engine.reactor.mailbox();
             let mailbox = mailbox.map_err(|error| engine.os_error(&error))?;
-            out.write(Box::into_raw(Box::new(heartline_mailbox(mailbox))));
+            out.write_unaligned(Box::into_raw(Box::new(heartline_mailbox(mailbox))));
             Ok(0)
         })
     }

@@ -5,15 +5,15 @@
 //! header, whose first page has the rules; this page has those for whoever works here.
 //!
 //! - cbindgen reads this room and expands no macro: every export and every type is written out.
-//! - An export is one line of marshalling around [`guard`]: it checks for NULL, finds overlapping use (R10), and turns a
+//! - An export is one line of marshalling around `guard`: it checks for NULL, finds overlapping use (R10), and turns a
 //!   panic into an error that poisons the object instead of ending the host.
 //! - What comes in is copied, or borrowed for the call; enums come as numbers and are checked; structs begin with
-//!   their size ([`sized`]).
+//!   their size (`sized`).
 //! - Out-parameters are written on success alone.
 //!
 //! | file | idea |
 //! |---|---|
-//! | `guard` | entering an object: NULL, overlap, panic |
+//! | `guard` | entering an object: overlap, panic |
 //! | `sized` | structs that may grow |
 //! | `library` | versions, the clock |
 //! | `codes`, `names` | error numbers and their texts; names of reasons, events, verdicts |

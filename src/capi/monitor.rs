@@ -1,9 +1,10 @@
 //! Level 1: liveness for connections that the host owns.
 
 use std::ffi::CStr;
+use std::hash::{BuildHasher, Hasher, RandomState};
 
 use super::codes::*;
-use super::guard::{Guarded, Outcome, enter, free};
+use super::guard::{Guarded, Guest, Outcome, enter, free};
 use super::policy::{HEARTLINE_POLICIES_MAX, heartline_policy};
 use super::sized::{self, Sized_};
 use crate::liveness::{
@@ -48,6 +49,9 @@ pub struct heartline_monitor_config {
 // SAFETY: numbers alone.
 unsafe impl Sized_ for heartline_monitor_config {
     const FIRST_BYTES: usize = 40;
+    fn reserved_is_zero(&self) -> bool {
+        self.reserved == 0
+    }
 }
 
 /// Something that the host should do or know.
@@ -223,6 +227,8 @@ impl Policies {
     }
 }
 
+impl Guest for Peers {}
+
 impl Peers {
     fn id(&self, slot: u32) -> heartline_peer {
         u64::from(self.places[slot as usize].generation) << SLOT_BITS | u64::from(slot)
@@ -304,7 +310,7 @@ pub unsafe extern "C" fn heartline_monitor_new(
         let or = |value: u32, default: u32| if value == 0 { default } else { value };
         let usual = MassSilence::default();
         let mass_silence = match config.mass_silence_percent {
-            0 => None,
+            0 | super::HEARTLINE_OFF => None,
             percent @ 1..=100 => Some(MassSilence {
                 percent: percent as u8,
                 window_ms: or(config.mass_silence_window_ms, usual.window_ms),
@@ -323,7 +329,7 @@ pub unsafe extern "C" fn heartline_monitor_new(
         let mut monitor = Monitor::new(config, Millis(now_ms));
         let first = monitor.define(Policy::im()).map_err(|_| HEARTLINE_ERR_POLICY)?;
         // Ids of another monitor are stale here: the generation begins somewhere else each time.
-        let generation = (config.seed ^ now_ms ^ &raw const monitor as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 35;
+        let generation = RandomState::new().build_hasher().finish() >> 35;
         let peers = Peers {
             monitor,
             places: Vec::new(),
@@ -333,7 +339,7 @@ pub unsafe extern "C" fn heartline_monitor_new(
             found: Vec::new(),
         };
         // SAFETY: not NULL; the caller vouches that it is writable.
-        unsafe { out.write(Box::into_raw(Box::new(heartline_monitor(Guarded::new(peers))))) };
+        unsafe { out.write_unaligned(Box::into_raw(Box::new(heartline_monitor(Guarded::new(peers))))) };
         Ok(0)
     })
 }
@@ -354,8 +360,9 @@ pub unsafe extern "C" fn heartline_monitor_free(monitor: *mut heartline_monitor)
 /// `monitor` is NULL or points to a live monitor.
 #[inline(always)]
 unsafe fn within(monitor: *mut heartline_monitor, body: impl FnOnce(&mut Peers) -> Outcome) -> i32 {
-    // SAFETY: the monitor is one Guarded and nothing else; NULL stays NULL.
-    unsafe { enter(monitor.cast::<Guarded<Peers>>(), body) }
+    // SAFETY: NULL is caught; otherwise the caller vouches for it.
+    let Some(monitor) = (unsafe { monitor.as_ref() }) else { return HEARTLINE_ERR_NULL };
+    enter(&monitor.0, body)
 }
 
 /// Sets the policy in a slot, 0 to HEARTLINE_POLICIES_MAX - 1. Slot 0 is the profile `im` until it is set. Setting a slot
@@ -410,7 +417,7 @@ pub unsafe extern "C" fn heartline_monitor_add(
             let policy = peers.policies.get(u64::from(policy))?;
             let slot = peers.place(user)?;
             peers.monitor.add(slot, policy, heard_at(now_ms));
-            out.write(peers.id(slot));
+            out.write_unaligned(peers.id(slot));
             Ok(0)
         })
     }
@@ -596,8 +603,8 @@ pub unsafe extern "C" fn heartline_monitor_advance(
             let mut found = std::mem::take(&mut peers.found);
             peers.monitor.advance_at_most(Millis(now_ms), &mut found, capacity as usize);
             let mut count = 0;
-            for verdict in &found {
-                verdicts.add(count).write(peers.show(verdict));
+            for verdict in found.iter().take(capacity as usize) {
+                verdicts.add(count).write_unaligned(peers.show(verdict));
                 count += 1;
             }
             found.clear();

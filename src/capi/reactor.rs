@@ -9,7 +9,7 @@ use super::codec::{bytes, framing, heartline_codec};
 use super::codes::*;
 use super::config::*;
 use super::event::heartline_event;
-use super::guard::{Guarded, Outcome, apart, enter, free};
+use super::guard::{Guarded, Guest, Outcome, apart, enter, free};
 use super::monitor::{
     HEARTLINE_SET_GRACE_MS, HEARTLINE_SET_PAUSE_READ, HEARTLINE_SET_POLICY, HEARTLINE_SET_USER, Policies,
 };
@@ -96,12 +96,20 @@ impl Engine {
 
     /// Events of this connection lie in the batch and are not given out.
     fn has_undelivered(&self, id: ConnectionId) -> bool {
-        self.events.iter().skip(self.given).any(|event| event.id == id)
+        self.events.iter_from(self.given).any(|event| event.id == id)
+    }
+
+    /// An event that is no message, which the log may want to hear of too.
+    #[inline(never)]
+    fn show(&self, event: &Event<'_>) -> heartline_event {
+        if self.log.is_some() {
+            self.write_log(event);
+        }
+        heartline_event::of(event, || self.reactor.obituary(event.id))
     }
 
     #[cold]
     fn write_log(&self, event: &Event<'_>) {
-        let Some(log) = self.log else { return };
         let (level, text) = match event.kind {
             EventKind::Closed { .. } => match self.reactor.obituary(event.id).and_then(|end| end.frame_error) {
                 Some(error) => (HEARTLINE_LOG_INFO, format!("connection {}: {error}", event.id)),
@@ -121,10 +129,19 @@ impl Engine {
             }
             _ => return,
         };
-        if let Ok(text) = CString::new(text) {
-            // SAFETY: the host's function with its own context; the text lives during the call.
-            unsafe { log(self.log_context, level, text.as_ptr()) }
-        }
+        self.log(level, text);
+    }
+
+    fn log(&self, level: u32, text: String) {
+        let (Some(log), Ok(text)) = (self.log, CString::new(text)) else { return };
+        // SAFETY: the host's function with its own context; the text lives during the call.
+        unsafe { log(self.log_context, level, text.as_ptr()) }
+    }
+}
+
+impl Guest for Engine {
+    fn tell_bug(&self, text: &str) {
+        self.log(HEARTLINE_LOG_BUG, format!("a bug of Heartline, this reactor can only be freed: {text}"));
     }
 }
 
@@ -134,8 +151,9 @@ impl Engine {
 /// `reactor` is NULL or points to a live reactor.
 #[inline(always)]
 pub(super) unsafe fn within(reactor: *const heartline_reactor, body: impl FnOnce(&mut Engine) -> Outcome) -> i32 {
-    // SAFETY: the reactor is one Guarded and nothing else; NULL stays NULL.
-    unsafe { enter(reactor.cast::<Guarded<Engine>>(), body) }
+    // SAFETY: NULL is caught; otherwise the caller vouches for it.
+    let Some(reactor) = (unsafe { reactor.as_ref() }) else { return HEARTLINE_ERR_NULL };
+    enter(&reactor.0, body)
 }
 
 /// Makes a reactor with an epoll set of its own. `config` is copied and may be NULL: every default. `*out` is the
@@ -159,7 +177,8 @@ pub unsafe extern "C" fn heartline_reactor_new(
         let reactor = Reactor::new(given.to_config()?).map_err(|_| HEARTLINE_ERR_OS)?;
         let batch_bytes = match given.batch_bytes {
             0 => crate::reactor::ARENA_BYTES,
-            bytes => usize::try_from(bytes).map_err(|_| HEARTLINE_ERR_INVALID)?,
+            bytes @ 1..=BATCH_BYTES_MAX => bytes as usize,
+            _ => return Err(HEARTLINE_ERR_INVALID),
         };
         let policies = Policies::new(reactor.default_policy());
         let engine = Engine {
@@ -173,7 +192,7 @@ pub unsafe extern "C" fn heartline_reactor_new(
             log_context: given.log_context,
         };
         // SAFETY: not NULL; the caller vouches that it is writable.
-        unsafe { out.write(Box::into_raw(Box::new(heartline_reactor(Guarded::new(engine))))) };
+        unsafe { out.write_unaligned(Box::into_raw(Box::new(heartline_reactor(Guarded::new(engine))))) };
         Ok(0)
     })
 }
@@ -236,7 +255,7 @@ unsafe fn address(address: *const c_char) -> Result<Address, i32> {
     unsafe { string(address) }?.parse().map_err(|_| HEARTLINE_ERR_ADDRESS)
 }
 
-/// Listens on "IP:PORT", "[IPv6]:PORT", "unix:PATH", "unix:@NAME" or "fd:N" (an inherited listening descriptor, which is
+/// Listens on "IP:PORT", `[IPv6]:PORT`, "unix:PATH", "unix:@NAME" or "fd:N" (an inherited listening descriptor, which is
 /// taken on success). `options` is copied; NULL: every default. The reactor keeps the codec alive by itself.
 ///
 /// Returns the number of the listener, from 0 up; or HEARTLINE_ERR_ADDRESS, _OS, _INVALID, _VERSION, _NULL, _OVERLAP.
@@ -305,7 +324,7 @@ fn listener_id(listener: i32) -> Result<ListenerId, i32> {
     u32::try_from(listener).map(ListenerId).map_err(|_| HEARTLINE_ERR_INVALID)
 }
 
-/// Starts a connection to "IP:PORT", "[IPv6]:PORT" or "unix:PATH". Its id, in `*out`, ends in OPENED ... CLOSED or in
+/// Starts a connection to "IP:PORT", `[IPv6]:PORT` or "unix:PATH". Its id, in `*out`, ends in OPENED ... CLOSED or in
 /// CONNECT_FAILED alone. What is sent before OPENED waits. `user` is the application's word.
 ///
 /// Returns 0, or HEARTLINE_ERR_ADDRESS, _OS (what fails at once), _TOO_MANY, _INVALID, _VERSION, _NULL, _OVERLAP.
@@ -330,7 +349,7 @@ pub unsafe extern "C" fn heartline_reactor_connect(
             }
             let (to, options) = (address(to)?, engine.options(codec, options)?);
             let id = engine.reactor.connect(&to, &options, user).map_err(|error| engine.os_error(&error))?;
-            out.write(id.get());
+            out.write_unaligned(id.get());
             Ok(0)
         })
     }
@@ -372,7 +391,7 @@ pub unsafe extern "C" fn heartline_reactor_adopt(
             let socket = OwnedFd::from_raw_fd(fd);
             match engine.reactor.adopt(socket, &options, user, unread.to_vec(), unsent) {
                 Ok(id) => {
-                    out.write(id.get());
+                    out.write_unaligned(id.get());
                     Ok(0)
                 }
                 Err(refused) => {
@@ -419,7 +438,7 @@ pub unsafe extern "C" fn heartline_reactor_release(
             })?;
             engine.released = (released.unread, released.unsent);
             let (unread, unsent) = (&engine.released.0, &engine.released.1);
-            out.write(heartline_released {
+            out.write_unaligned(heartline_released {
                 fd: released.socket.into_raw_fd(),
                 reserved: 0,
                 user: released.user,
@@ -553,12 +572,13 @@ pub unsafe extern "C" fn heartline_reactor_poll(
                 engine.reactor.poll(&mut engine.events, timeout).map_err(|error| engine.os_error(&error))?;
             }
             let mut count = 0;
-            for event in engine.events.iter().skip(engine.given).take(capacity as usize) {
-                let shown = heartline_event::of(&event, || engine.reactor.obituary(event.id));
-                if engine.log.is_some() && shown.kind != super::event::HEARTLINE_EVENT_MESSAGE {
-                    engine.write_log(&event);
+            for event in engine.events.iter_from(engine.given).take(capacity as usize) {
+                let place = events.add(count);
+                if let EventKind::Message { head, message } = event.kind {
+                    place.write_unaligned(heartline_event::of_message(&event, head, message));
+                } else {
+                    place.write_unaligned(engine.show(&event));
                 }
-                events.add(count).write(shown);
                 count += 1;
             }
             engine.given += count;
@@ -567,6 +587,8 @@ pub unsafe extern "C" fn heartline_reactor_poll(
     }
 }
 
+/// The most that batch_bytes may be: it is allocated at once.
+const BATCH_BYTES_MAX: u64 = 1 << 30;
 /// The most events of one poll.
 const EVENTS_MAX: u32 = 65_536;
 

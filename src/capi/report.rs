@@ -9,7 +9,7 @@ use super::reactor::{heartline_reactor, within};
 use super::sized::{self, Sized_};
 use crate::reactor::{ClosedBy, ConnectionId, Obituary};
 
-/// Room for "[ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff]:65535" and its NUL.
+/// Room for `[ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff]:65535` and its NUL.
 pub const HEARTLINE_ADDRESS_BYTES: usize = 48;
 /// Room for a sentence and its NUL.
 pub const HEARTLINE_WHY_BYTES: usize = 160;
@@ -260,7 +260,7 @@ pub unsafe extern "C" fn heartline_reactor_ids(reactor: *mut heartline_reactor, 
                 return Err(HEARTLINE_ERR_NULL);
             }
             for (index, id) in engine.reactor.ids().take(capacity).enumerate() {
-                ids.add(index).write(id.get());
+                ids.add(index).write_unaligned(id.get());
             }
             Ok(i32::try_from(engine.reactor.len()).unwrap_or(i32::MAX))
         })

@@ -98,7 +98,7 @@ pub unsafe extern "C" fn heartline_reactor_sendv(
             }
             let mut message = Vec::with_capacity(count);
             for index in 0..count {
-                let part = parts.add(index).read();
+                let part = parts.add(index).read_unaligned();
                 message.push(bytes(part.data, part.len)?);
             }
             match engine.reactor.send_vectored(ConnectionId::from_raw(id), &message) {
@@ -133,15 +133,15 @@ pub unsafe extern "C" fn heartline_reactor_broadcast(
                 return Err(HEARTLINE_ERR_NULL);
             }
             let message = bytes(data, len)?;
-            let each = (0..count).map(|index| ConnectionId::from_raw(ids.add(index).read()));
+            let each = (0..count).map(|index| ConnectionId::from_raw(ids.add(index).read_unaligned()));
             let outcome = engine.reactor.broadcast(each, None, message);
             if !results.is_null() {
                 // In the order of the ids: those that were refused are met one after the other.
                 let mut refused = outcome.refused.iter().peekable();
                 for index in 0..count {
-                    let id = ConnectionId::from_raw(ids.add(index).read());
+                    let id = ConnectionId::from_raw(ids.add(index).read_unaligned());
                     let result = refused.next_if(|(who, _)| *who == id).map_or(0, |(_, error)| send_error(error));
-                    results.add(index).write(result);
+                    results.add(index).write_unaligned(result);
                 }
             }
             Ok(i32::try_from(outcome.accepted).unwrap_or(i32::MAX))

@@ -15,9 +15,16 @@ use super::codes::{HEARTLINE_ERR_NULL, HEARTLINE_ERR_VERSION};
 pub(super) unsafe trait Sized_: Copy {
     /// Bytes in the first released version: no caller has less.
     const FIRST_BYTES: usize;
+    /// Whether the fields that have no meaning yet are 0. They may get one: what is set there must not be ignored.
+    fn reserved_is_zero(&self) -> bool {
+        true
+    }
     /// Nothing was taken out since.
     const GREW: () = assert!(size_of::<Self>() >= Self::FIRST_BYTES);
 }
+
+/// No struct will ever have more: what says so was never initialised.
+const BYTES_MAX: usize = 4096;
 
 /// A copy of what the caller gave.
 ///
@@ -31,7 +38,7 @@ pub(super) unsafe fn read<T: Sized_>(pointer: *const T) -> Result<T, i32> {
     let bytes = pointer.cast::<u8>();
     // SAFETY: the caller vouches for the first four bytes. Read unaligned, in case a binding packs.
     let size = unsafe { bytes.cast::<u32>().read_unaligned() } as usize;
-    if size < T::FIRST_BYTES {
+    if !(T::FIRST_BYTES..=BYTES_MAX).contains(&size) {
         return Err(HEARTLINE_ERR_VERSION);
     }
     if size > size_of::<T>() {
@@ -43,10 +50,11 @@ pub(super) unsafe fn read<T: Sized_>(pointer: *const T) -> Result<T, i32> {
     }
     let mut value = MaybeUninit::<T>::zeroed();
     // SAFETY: at most as many bytes as either side has; all zero is valid, and so is what C wrote (`Sized_`).
-    Ok(unsafe {
+    let value = unsafe {
         std::ptr::copy_nonoverlapping(bytes, value.as_mut_ptr().cast(), size.min(size_of::<T>()));
         value.assume_init()
-    })
+    };
+    if value.reserved_is_zero() { Ok(value) } else { Err(HEARTLINE_ERR_VERSION) }
 }
 
 /// The same where NULL stands for every default.
@@ -71,7 +79,7 @@ pub(super) unsafe fn write<T: Sized_>(pointer: *mut T, size: usize, value: &T) -
     if pointer.is_null() {
         return Err(HEARTLINE_ERR_NULL);
     }
-    if size < T::FIRST_BYTES {
+    if !(T::FIRST_BYTES..=BYTES_MAX).contains(&size) {
         return Err(HEARTLINE_ERR_VERSION);
     }
     let known = size.min(size_of::<T>());
@@ -112,7 +120,7 @@ mod tests {
         assert_eq!(read_words(&[12, 1, 2]), Ok(Two { struct_size: 12, first: 1, second: 2 }));
         assert_eq!(read_words(&[16, 1, 2, 0]), Ok(Two { struct_size: 16, first: 1, second: 2 }));
         assert_eq!(read_words(&[16, 1, 2, 3]), Err(HEARTLINE_ERR_VERSION));
-        for size in [0, 1, 4, 7] {
+        for size in [0, 1, 4, 7, 4097, u32::MAX] {
             assert_eq!(read_words(&[size, 1]), Err(HEARTLINE_ERR_VERSION));
         }
     }

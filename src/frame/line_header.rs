@@ -25,7 +25,9 @@ pub(super) enum Form {
 
 impl LineHeader {
     pub(super) fn cut(&self, input: &[u8], stream: &mut Stream, max_bytes: usize) -> Result<Cut, FrameError> {
-        let (head, message) = match stream.head() {
+        // A stream of C may say anything: what it remembers holds within the limits that reading it anew would hold to.
+        let known = stream.head().filter(|(head, message)| *head <= LINE_HEAD_BYTES_MAX && *message <= max_bytes);
+        let (head, message) = match known {
             Some(known) => known,
             None => match self.read_head(input, stream.scanned(), max_bytes)? {
                 Some(read) => read,

@@ -158,6 +158,12 @@ impl Events {
         if block == 0 { &self.arena } else { &self.blocks[block as usize - 1] }
     }
 
+    /// The events but the first so many.
+    #[cfg(feature = "capi")]
+    pub(crate) fn iter_from(&self, first: usize) -> Iter<'_> {
+        Iter { events: self, records: self.records.get(first..).unwrap_or(&[]).iter() }
+    }
+
     #[inline(always)]
     fn event(&self, record: &Record) -> Event<'_> {
         // Most events are messages; the others are worth a call.
@@ -234,7 +240,7 @@ pub struct Iter<'a> {
 
 impl<'a> Iterator for Iter<'a> {
     type Item = Event<'a>;
-    #[inline]
+    #[inline(always)] // the usual event is some ten instructions
     fn next(&mut self) -> Option<Event<'a>> {
         self.records.next().map(|record| self.events.event(record))
     }

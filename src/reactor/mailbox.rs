@@ -1,10 +1,9 @@
 //! The mailbox: how other threads reach a reactor. Bounded; what cannot be done comes back as Unsent (R10).
 
+use std::collections::VecDeque;
 use std::fmt;
 use std::io;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::close::Close;
 use super::connection::ConnectionId;
@@ -24,24 +23,33 @@ enum Letter {
 
 /// A handle on a reactor for any thread. Clones reach the same reactor; it may outlive it.
 pub struct Mailbox<N: Net> {
-    letters: Sender<Letter>,
+    /// A queue behind a lock, held for one letter at a time: a channel of the standard library would be a fiftieth of the
+    /// C library, and one with a bound makes room for all letters at once.
+    queue: Arc<Mutex<Queue>>,
     waker: N::Waker,
-    /// The reactor was woken and has not looked yet: no second wake-up is needed.
-    signalled: Arc<AtomicBool>,
-    /// Letters that wait. Counted here: a channel with a bound of its own would make room for all of them at once.
-    waiting: Arc<AtomicUsize>,
     waiting_max: usize,
 }
 
+#[derive(Default)]
+struct Queue {
+    letters: VecDeque<Letter>,
+    /// The reactor was woken and has not looked yet: no second wake-up is needed.
+    signalled: bool,
+    /// The reactor is gone.
+    closed: bool,
+}
+
+/// Nothing panics while it holds the lock; if it did, the queue would be whole all the same.
+fn lock(queue: &Mutex<Queue>) -> MutexGuard<'_, Queue> {
+    queue.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The room of an empty queue that is kept.
+const ROOM_KEPT: usize = 256;
+
 impl<N: Net> Clone for Mailbox<N> {
     fn clone(&self) -> Self {
-        Self {
-            letters: self.letters.clone(),
-            waker: self.waker.clone(),
-            signalled: self.signalled.clone(),
-            waiting: self.waiting.clone(),
-            waiting_max: self.waiting_max,
-        }
+        Self { queue: self.queue.clone(), waker: self.waker.clone(), waiting_max: self.waiting_max }
     }
 }
 
@@ -102,15 +110,21 @@ impl<N: Net> Mailbox<N> {
     }
 
     fn post(&self, letter: Letter) -> Result<(), MailboxError> {
-        if self.waiting.fetch_add(1, Ordering::AcqRel) >= self.waiting_max {
-            self.waiting.fetch_sub(1, Ordering::AcqRel);
-            return Err(MailboxError::Full);
-        }
-        self.letters.send(letter).map_err(|_| MailboxError::Gone)?;
-        if !self.signalled.swap(true, Ordering::AcqRel) {
+        let was_signalled = {
+            let mut queue = lock(&self.queue);
+            if queue.closed {
+                return Err(MailboxError::Gone);
+            }
+            if queue.letters.len() >= self.waiting_max {
+                return Err(MailboxError::Full);
+            }
+            queue.letters.push_back(letter);
+            std::mem::replace(&mut queue.signalled, true)
+        };
+        if !was_signalled {
             N::wake(&self.waker).map_err(|error| {
                 // The next to post tries again.
-                self.signalled.store(false, Ordering::Release);
+                lock(&self.queue).signalled = false;
                 MailboxError::Wake(error)
             })?;
         }
@@ -120,10 +134,17 @@ impl<N: Net> Mailbox<N> {
 
 /// The reactor's side.
 pub(crate) struct Mail<N: Net> {
-    letters: Receiver<Letter>,
     mailbox: Mailbox<N>,
     /// The waker spoke, or the last turn did not read all.
     arrived: bool,
+}
+
+impl<N: Net> Drop for Mail<N> {
+    fn drop(&mut self) {
+        let mut queue = lock(&self.mailbox.queue);
+        queue.closed = true;
+        queue.letters = VecDeque::new();
+    }
 }
 
 impl<N: Net> Mail<N> {
@@ -139,15 +160,9 @@ impl<N: Net> Reactor<N> {
             return Ok(mail.mailbox.clone());
         }
         let waker = self.net.waker(WAKER_TOKEN)?;
-        let (sender, letters) = channel();
-        let mailbox = Mailbox {
-            letters: sender,
-            waker,
-            signalled: Arc::new(AtomicBool::new(false)),
-            waiting: Arc::new(AtomicUsize::new(0)),
-            waiting_max: self.config.mailbox_max.max(1),
-        };
-        self.mail = Some(Mail { letters, mailbox: mailbox.clone(), arrived: false });
+        let waiting_max = self.config.mailbox_max.max(1);
+        let mailbox = Mailbox { queue: Arc::default(), waker, waiting_max };
+        self.mail = Some(Mail { mailbox: mailbox.clone(), arrived: false });
         Ok(mailbox)
     }
 
@@ -160,21 +175,25 @@ impl<N: Net> Reactor<N> {
     pub(crate) fn read_mail(&mut self) {
         let Some(mut mail) = self.mail.take_if(|mail| mail.arrived) else { return };
         // Before the letters are read: who posts from here on wakes again.
-        mail.mailbox.signalled.swap(false, Ordering::AcqRel);
+        lock(&mail.mailbox.queue).signalled = false;
         mail.arrived = false;
         for _ in 0..MAIL_PER_TURN {
             if !self.may_tell() {
                 break;
             }
-            match mail.letters.try_recv() {
-                Ok(letter) => {
-                    mail.mailbox.waiting.fetch_sub(1, Ordering::AcqRel);
-                    self.carry_out_letter(letter);
+            let letter = {
+                let mut queue = lock(&mail.mailbox.queue);
+                let letter = queue.letters.pop_front();
+                if letter.is_none() {
+                    queue.letters.shrink_to(ROOM_KEPT);
                 }
-                Err(TryRecvError::Empty | TryRecvError::Disconnected) => {
-                    self.mail = Some(mail);
-                    return;
-                }
+                letter
+            };
+            let Some(letter) = letter else {
+                self.mail = Some(mail);
+                return;
+            };
+            self.carry_out_letter(letter);
             }
         }
         mail.arrived = true;

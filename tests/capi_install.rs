@@ -1,0 +1,165 @@
+//! `make install` into a folder, programs built against what lies there by pkg-config and CMake, and `make uninstall`.
+
+mod capi_support;
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use capi_support::{library, make, root, run, run_limited, scratch};
+
+/// An empty folder of this test run.
+fn folder(name: &str) -> PathBuf {
+    let folder = scratch(name);
+    let _ = fs::remove_dir_all(&folder);
+    fs::create_dir_all(&folder).unwrap();
+    folder
+}
+
+fn said(command: &mut Command) -> String {
+    let (status, output) = run_limited(command);
+    assert!(status.success(), "{command:?}: {status}\n{output}");
+    output
+}
+
+fn install(what: &str, into: &Path) {
+    library();
+    make(&[what, "PREFIX=/usr", &format!("DESTDIR={}", into.display())]);
+}
+
+/// Every file and link below a folder, by its path in it.
+fn files(below: &Path) -> BTreeSet<String> {
+    let output = said(Command::new("find").arg(below).args(["!", "-type", "d", "-printf", "%P\n"]));
+    output.lines().map(str::to_owned).collect()
+}
+
+/// A program of tests/c that uses all three levels, compiled with these flags.
+fn consumer(name: &str, flags: &str) -> PathBuf {
+    let program = scratch(name);
+    let mut command = Command::new("gcc");
+    command.args(["-std=c99", "-Wall", "-Werror", "-o"]).arg(&program).arg(root().join("tests/c/ids.c"));
+    said(command.args(flags.split_whitespace()));
+    program
+}
+
+fn flags(arguments: &[&str], prefix: &Path) -> String {
+    let path = prefix.join("lib/pkgconfig");
+    said(Command::new("pkg-config").args(arguments).arg("heartline").env("PKG_CONFIG_PATH", path))
+}
+
+#[test]
+fn what_is_installed_builds_programs_by_pkg_config_and_is_removed_again() {
+    let stage = folder("install");
+    install("install", &stage);
+    let prefix = stage.join("usr");
+    let found = files(&stage);
+    let version = env!("CARGO_PKG_VERSION");
+    let series = version.rsplit_once('.').unwrap().0;
+    for file in [
+        "include/heartline.h",
+        "lib/libheartline.a",
+        "lib/libheartline.so",
+        &format!("lib/libheartline.so.{series}"),
+        &format!("lib/libheartline.so.{version}"),
+        "lib/pkgconfig/heartline.pc",
+        "lib/cmake/Heartline/HeartlineConfig.cmake",
+        "lib/cmake/Heartline/HeartlineConfigVersion.cmake",
+        "share/man/man1/heartline.1",
+        "share/man/man3/heartline.3",
+    ] {
+        assert!(found.contains(&format!("usr/{file}")), "{file} is missing of {found:#?}");
+    }
+    assert_eq!(found.contains("usr/include/heartline.hpp"), root().join("bindings/cpp/heartline.hpp").exists());
+
+    assert_eq!(flags(&["--modversion"], &prefix).trim(), version);
+    let shared = flags(&["--cflags", "--libs"], &prefix);
+    let program = consumer("by-pkg-config", &format!("{shared} -Wl,-rpath,{}", prefix.join("lib").display()));
+    run(&program, &[]);
+    let loaded = said(Command::new("ldd").arg(&program));
+    assert!(loaded.contains(&format!("libheartline.so.{series}")), "{loaded}");
+
+    // The same tree, moved, with the archive alone.
+    let moved = folder("install-moved").join("elsewhere");
+    said(Command::new("cp").arg("-a").arg(&prefix).arg(&moved));
+    for file in files(&moved).iter().filter(|file| file.contains(".so")) {
+        fs::remove_file(moved.join(file)).unwrap();
+    }
+    let archive = flags(&["--static", "--cflags", "--libs"], &moved);
+    let program = consumer("by-pkg-config-static", &archive);
+    run(&program, &[]);
+    assert!(!said(Command::new("ldd").arg(&program)).contains("libheartline"));
+
+    make(&["uninstall", "PREFIX=/usr", &format!("DESTDIR={}", stage.display())]);
+    assert_eq!(files(&stage), BTreeSet::new(), "all that was installed is gone");
+}
+
+#[test]
+fn the_tarball_unpacked_anywhere_builds_programs_by_cmake() {
+    library();
+    make(&["dist"]);
+    let version = env!("CARGO_PKG_VERSION");
+    let name = format!("heartline-{version}-{}-linux", std::env::consts::ARCH);
+    let folder = folder("dist");
+    said(Command::new("tar").arg("-xzf").arg(root().join(format!("target/{name}.tar.gz"))).arg("-C").arg(&folder));
+    let project = folder.join("project");
+    fs::create_dir_all(&project).unwrap();
+    let source = root().join("tests/c/ids.c");
+    fs::write(
+        project.join("CMakeLists.txt"),
+        format!(
+            "cmake_minimum_required(VERSION 3.10)\nproject(consumer C)\nset(CMAKE_C_STANDARD 99)\n\
+             find_package(Heartline {version} REQUIRED)\n\
+             add_executable(shared {source})\ntarget_link_libraries(shared heartline::heartline)\n\
+             add_executable(static {source})\ntarget_link_libraries(static heartline::static)\n\
+             find_package(Heartline 0.999 QUIET)\n\
+             if(Heartline_FOUND)\n  message(FATAL_ERROR \"0.999 was found\")\nendif()\n",
+            source = source.display(),
+        ),
+    )
+    .unwrap();
+    let build = project.join("build");
+    let prefix = format!("-DCMAKE_PREFIX_PATH={}", folder.join(&name).display());
+    said(Command::new("cmake").arg("-S").arg(&project).arg("-B").arg(&build).arg(prefix));
+    said(Command::new("cmake").arg("--build").arg(&build));
+    for (program, is_shared) in [("shared", true), ("static", false)] {
+        run(&build.join(program), &[]);
+        assert_eq!(said(Command::new("ldd").arg(build.join(program))).contains("libheartline.so"), is_shared);
+    }
+}
+
+/// What only the command needs is not built into the library.
+#[test]
+fn no_crate_of_the_command_is_inside() {
+    let output = said(
+        Command::new(env!("CARGO"))
+            .args(["tree", "--edges", "normal", "--no-default-features", "--features", "capi", "--prefix", "none"])
+            .args(["--target", "x86_64-unknown-linux-gnu"])
+            .current_dir(root()),
+    );
+    let inside: BTreeSet<&str> = output.lines().filter_map(|line| line.split_whitespace().next()).collect();
+    let allowed = ["bitflags", "cfg-if", "heartline", "libc", "log", "memoffset", "mio", "nix", "slab"];
+    assert_eq!(inside, BTreeSet::from(allowed));
+}
+
+#[test]
+fn the_pages_name_every_flag_and_every_function() {
+    let command = fs::read_to_string(root().join("packaging/heartline.1.in")).unwrap().replace("\\-", "-");
+    let flags = fs::read_to_string(root().join("docs/serve.md")).unwrap();
+    let flags = flags.lines().filter_map(|line| line.strip_prefix("| `--")?.split([' ', '`']).next());
+    let mut count = 0;
+    for flag in flags {
+        assert!(command.contains(&format!("--{flag} ")) || command.contains(&format!("--{flag}\"")), "--{flag}");
+        count += 1;
+    }
+    assert!(count > 20, "docs/serve.md lists {count} flags");
+
+    let stage = folder("pages");
+    install("install", &stage);
+    let page = fs::read_to_string(stage.join("usr/share/man/man3/heartline.3")).unwrap();
+    let symbols = fs::read_to_string(root().join("include/heartline.symbols")).unwrap();
+    for symbol in symbols.lines() {
+        assert!(page.contains(&format!("{symbol}(")), "{symbol}");
+    }
+    assert!(!page.contains('@') && page.contains("HEARTLINE_ERR_STALE"));
+}
