@@ -70,9 +70,18 @@ fn the_sanitizers_are_on() {
     let wrong = dir.join("wrong.cpp");
     std::fs::write(
         &wrong,
-        "#include \"heartline.hpp\"\n#include <string>\nint main(int, char **argv) {\n    if (argv[1][0] == 'l')\n        \
-         return heartline::Codec::parse(\"raw\").value().raw() && new std::string(argv[1]) ? 0 : 1;\n    std::vector<char> \
-         bytes(4);\n    return bytes.data()[4];\n}\n",
+        r#"#include "heartline.hpp"
+#include <string>
+int main(int, char **argv) {
+    if (!heartline::Codec::parse("raw"))
+        return 0;
+    // Many, since a pointer left behind on the stack hides one.
+    for (int i = 0; argv[1][0] == 'l' && i < 100; i++)
+        *new std::string(100, argv[1][1]) += argv[1];
+    std::vector<char> bytes(4);
+    return bytes.data()[argv[1][0] == 'l' ? 3 : 4];
+}
+"#,
     )
     .unwrap();
     for compiler in ["g++", "clang++"] {
