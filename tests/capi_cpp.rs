@@ -14,7 +14,8 @@ use support_bindings::{Process, library_dir, require, root, run, scratch};
 /// One for each class: tests/cpp/NAME.cpp.
 const PROGRAMS: [&str; 8] = ["result", "views", "policy", "codec", "stream", "monitor", "reactor", "mailbox"];
 const STRICT: [&str; 6] = ["-Wall", "-Wextra", "-Werror", "-pedantic", "-Wshadow", "-Wconversion"];
-const SANITIZED: [&str; 4] = ["-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer"];
+const SANITIZED: [&str; 4] =
+    ["-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer"];
 const WITH_EXCEPTIONS: &[&str] = &["-DHEARTLINE_EXCEPTIONS"];
 const WITHOUT: &[&str] = &["-fno-exceptions", "-fno-rtti"];
 
@@ -142,5 +143,8 @@ fn the_game_loop_ticks() {
 
     let output = game.finish();
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert!(output.status.success() && said.contains("player 1 left: drained") && said.contains("60 ticks in "), "{said}");
+    assert!(
+        output.status.success() && said.contains("player 1 left: drained") && said.contains("60 ticks in "),
+        "{said}"
+    );
 }

@@ -55,6 +55,7 @@ class Reactor(_reactor.Reactor):
         if self._held and len(self._waiting) <= _WAITING_LOW and self._loop is not None:
             self._held = False
             self._loop.add_reader(self.fileno(), self._ready)
+            self._loop.call_soon(self._ready)  # events may wait that make nothing readable any more
         return event
 
     def obituary(self, id: int) -> Dict[str, Any]:
@@ -68,6 +69,8 @@ class Reactor(_reactor.Reactor):
             self.attach(self._take)
 
     def _ready(self) -> None:
+        if self._held:
+            return
         super()._ready()
         if self._arrived is not None:
             self._arrived.set()

@@ -352,12 +352,15 @@ class Reactor(Handle):
             self.flush()
 
     def _ready(self) -> None:
-        more = True
-        while more and self._loop is not None:
-            events = self.poll(0)
-            more = len(events) == _CAPACITY
-            for event in events:
-                self._hand_out(event)
+        """One batch at a time: the loop has others to serve. What waits behind a full batch makes the descriptor readable only
+        after it was polled, so it must be asked for."""
+        if self._loop is None:
+            return
+        events = self.poll(0)
+        if len(events) == _CAPACITY:
+            self._loop.call_soon(self._ready)
+        for event in events:
+            self._hand_out(event)
 
     def _hand_out(self, event: Event) -> None:
         try:

@@ -304,6 +304,28 @@ class Asyncio(unittest.TestCase):
         answers, ends = asyncio.run(asyncio.wait_for(echo_to_itself(), LIMIT_S))
         self.assertEqual((answers, ends), ([b"hello yourself"], [1, 1]))
 
+    def test_a_slow_consumer_loses_nothing_and_hoards_nothing(self):
+        count = 30000
+
+        async def consume():
+            codec, seen, most = heartline.Codec("length:4be"), [], 0
+            async with heartline.aio.Reactor() as reactor:
+                at = reactor.listener_address(reactor.listen("127.0.0.1:0", codec))
+                client = reactor.connect(at, codec)
+                for number in range(count):
+                    reactor.send(client, str(number))
+                await asyncio.sleep(0.5)
+                async for event in reactor:
+                    if event.kind == EventKind.MESSAGE:
+                        seen.append(int(event.data))
+                        most = max(most, len(reactor._waiting))
+                    if len(seen) == count:
+                        return seen, most
+
+        seen, most = asyncio.run(asyncio.wait_for(consume(), 30))
+        self.assertEqual(seen, list(range(count)))
+        self.assertTrue(4096 < most < 9000, most)  # held back, not hoarded
+
     def test_asyncio_streams_talk_to_a_reactor_in_the_same_loop(self):
         async def talk():
             errors, closed = [], []
