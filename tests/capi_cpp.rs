@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use support_bindings::{Process, library_dir, require, root, run, scratch};
+use support_bindings::{Process, library_dir, programs_in, require, root, run, scratch};
 
 /// One for each class: tests/cpp/NAME.cpp.
 const PROGRAMS: [&str; 8] = ["result", "views", "policy", "codec", "stream", "monitor", "reactor", "mailbox"];
@@ -106,6 +106,17 @@ fn two_files_of_one_program_include_it() {
         let sources = [source("double_include_a"), source("double_include_b")];
         run(&mut compile(compiler, "c++17", &[], &[&sources[0], &sources[1]], &program));
         run(&mut Command::new(&program));
+    }
+}
+
+#[test]
+fn the_program_in_the_readme_compiles() {
+    require(&["g++"]);
+    let dir = scratch("cpp-readme");
+    for program in programs_in("bindings/cpp/README.md", "cpp") {
+        let source = dir.join("readme.cpp");
+        std::fs::write(&source, program).unwrap();
+        run(&mut compile("g++", "c++17", &[], &[&source], &dir.join("readme")));
     }
 }
 

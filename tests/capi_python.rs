@@ -6,7 +6,7 @@ mod support_bindings;
 use std::path::Path;
 use std::process::Command;
 
-use support_bindings::{library_dir, require, root, run, scratch};
+use support_bindings::{library_dir, programs_in, require, root, run, scratch};
 
 /// Runs bindings/python/tests with the package found in `package`. Unclosed files and other warnings are failures.
 fn check(package: &Path, library: Option<&Path>) {
@@ -43,6 +43,17 @@ fn as_pip_installs_it() {
         assert!(installed.join(file).is_file(), "{file} is missing from what pip installed");
     }
     check(&installed, None);
+}
+
+/// They serve for ever: here they are only compiled, the second as the body of a coroutine.
+#[test]
+fn the_programs_in_the_readme_compile() {
+    require(&["python3"]);
+    for program in programs_in("bindings/python/README.md", "python") {
+        let body = program.replace('\n', "\n    ");
+        let wrapped = format!("async def readme():\n    {body}\n");
+        run(Command::new("python3").args(["-c", "import sys; compile(sys.argv[1], 'README.md', 'exec')"]).arg(wrapped));
+    }
 }
 
 /// The package's version is the crate's.

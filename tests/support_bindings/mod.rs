@@ -113,3 +113,16 @@ pub(crate) fn run(command: &mut Command) -> String {
     assert!(output.status.success(), "{command:?}: {}\n{said}{complained}", output.status);
     said.into_owned()
 }
+
+/// The programs in a page of documentation that are marked as of this language.
+pub(crate) fn programs_in(page: &str, language: &str) -> Vec<String> {
+    let text = std::fs::read_to_string(root().join(page)).expect("the page is there");
+    let begin = format!("```{language}\n");
+    let programs: Vec<String> = text
+        .split(&begin)
+        .skip(1)
+        .map(|rest| rest.split("```").next().expect("split gives one at least").to_owned())
+        .collect();
+    assert!(!programs.is_empty(), "{page} has no program in {language}");
+    programs
+}
