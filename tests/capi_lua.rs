@@ -129,7 +129,7 @@ fn a_host_with_lua_inside() {
 #[test]
 fn the_gate_of_a_skynet_like_server() {
     let mut command = Command::new(example("gate_host"));
-    command.args(["0", "lan,role=both,interval=300ms,suspect=600ms,timeout=900ms", "6"]);
+    command.args(["0", "lan,role=both,interval=300ms,suspect=600ms,timeout=900ms", "10"]);
     let mut host = Process::start(command.env("LUA_PATH", root().join("examples/lua/?.lua")));
     let mut mute = connect(&mut host);
     let at = mute.peer_addr().unwrap().to_string();
@@ -153,6 +153,12 @@ fn the_gate_of_a_skynet_like_server() {
     assert!(asked >= 4, "asked {asked} times");
     let lived = cut_off.join().unwrap();
     assert!(lived >= Duration::from_millis(850) && lived < Duration::from_millis(4000), "it lived {lived:?}");
+    // Stopped for more than three times the timeout, it kills nobody on waking.
+    host.stop_for(Duration::from_secs(3));
+    for _ in 0..3 {
+        assert_eq!(message(&mut living, 2), "", "only asks come");
+        living.write_all(b"\0\0").unwrap();
+    }
     living.write_all(b"\0\x03bye").unwrap();
     while message(&mut living, 2) != "BYE" {}
     drop(living);
@@ -161,6 +167,7 @@ fn the_gate_of_a_skynet_like_server() {
     let told = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(output.status.success(), "{told}{}", String::from_utf8_lossy(&output.stderr));
     assert_eq!(told.matches("dead after ").count(), 1, "{told}");
+    assert!(told.contains("nobody dies of it"), "{told}");
     assert_eq!(told.matches("closed by its peer").count(), 1, "{told}");
 }
 

@@ -59,6 +59,15 @@ impl Process {
         Self { child, command: format!("{command:?}"), began: Instant::now() }
     }
 
+    /// Stops it for so long, as a debugger or an overcommitted machine does.
+    #[track_caller]
+    pub(crate) fn stop_for(&self, length: Duration) {
+        let signal = |name: &str| run(Command::new("kill").args([name, &self.child.id().to_string()]));
+        signal("-STOP");
+        thread::sleep(length);
+        signal("-CONT");
+    }
+
     /// The first line that it says.
     #[track_caller]
     pub(crate) fn line(&mut self) -> String {
