@@ -1027,6 +1027,8 @@ int32_t heartline_monitor_woke(struct heartline_monitor *monitor,
 
 // Writes what is due into `verdicts`, at most `capacity`; call it after what came was heard, and again while it returns
 // `capacity`. Bounded work each time. The verdicts are the caller's; nothing in them is borrowed.
+// A peer that the host removes on its way through them may stand further on too: pass over what is of a removed peer, before
+// `user` is followed.
 //
 // Returns how many there are, from 0 up, or HEARTLINE_ERR_NULL, _OVERLAP.
 int32_t heartline_monitor_advance(struct heartline_monitor *monitor,
@@ -1269,7 +1271,7 @@ int32_t heartline_reactor_fd(struct heartline_reactor *reactor);
 int32_t heartline_reactor_wait_ms(struct heartline_reactor *reactor);
 
 // Sets something of a connection: HEARTLINE_SET_USER, _POLICY (a slot), _GRACE_MS, _PAUSE_READ (1 or 0), _HIGH_MARK or
-// _LOW_MARK (bytes).
+// _LOW_MARK (bytes; a low mark above the high one is HEARTLINE_ERR_INVALID, so set first the one that makes room).
 //
 // Returns 0, or HEARTLINE_ERR_STALE, _NOT_OPEN, _INVALID, _OS, _NULL, _OVERLAP.
 int32_t heartline_reactor_set(struct heartline_reactor *reactor,

@@ -581,6 +581,8 @@ pub unsafe extern "C" fn heartline_monitor_woke(monitor: *mut heartline_monitor,
 
 /// Writes what is due into `verdicts`, at most `capacity`; call it after what came was heard, and again while it returns
 /// `capacity`. Bounded work each time. The verdicts are the caller's; nothing in them is borrowed.
+/// A peer that the host removes on its way through them may stand further on too: pass over what is of a removed peer, before
+/// `user` is followed.
 ///
 /// Returns how many there are, from 0 up, or HEARTLINE_ERR_NULL, _OVERLAP.
 ///

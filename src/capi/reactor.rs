@@ -630,7 +630,7 @@ pub unsafe extern "C" fn heartline_reactor_wait_ms(reactor: *mut heartline_react
 }
 
 /// Sets something of a connection: HEARTLINE_SET_USER, _POLICY (a slot), _GRACE_MS, _PAUSE_READ (1 or 0), _HIGH_MARK or
-/// _LOW_MARK (bytes).
+/// _LOW_MARK (bytes; a low mark above the high one is HEARTLINE_ERR_INVALID, so set first the one that makes room).
 ///
 /// Returns 0, or HEARTLINE_ERR_STALE, _NOT_OPEN, _INVALID, _OS, _NULL, _OVERLAP.
 ///

@@ -194,7 +194,6 @@ impl<N: Net> Reactor<N> {
                 return;
             };
             self.carry_out_letter(letter);
-            }
         }
         mail.arrived = true;
         self.mail = Some(mail);
