@@ -29,6 +29,11 @@ bench: ## Heartline's figures in one run, beside a bare epoll loop in C; status 
 bench-timers: ## the wheel and the monitor alone, in criterion
 	python3 scripts/targets.py bench | xargs -r -n 1 $(CARGO) bench --bench
 
+soak: ## the released server and CLIENTS (2,000) with faults of every kind for MINUTES (10); SEED= repeats one
+	$(CARGO) build --release --bin heartline
+	HEARTLINE_BIN=$(CURDIR)/target/release/heartline SOAK_MINUTES='$(strip $(MINUTES))' SOAK_CLIENTS='$(CLIENTS)' \
+	    SOAK_SEED='$(SEED)' SOAK_SERVE='$(SERVE)' $(CARGO) test --quiet --test system_soak || exit 1
+
 month: ## PEERS (a million) under the monitor alone for DAYS (30), in virtual time; status 1 if a verdict is wrong
 	$(CARGO) bench --quiet --no-default-features --bench month -- \
 	    peers $(strip $(PEERS)) days $(strip $(DAYS)) seed $(or $(SEED),1)
