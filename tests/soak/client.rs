@@ -109,6 +109,11 @@ impl Client {
         let _ = self.stream.shutdown(Shutdown::Write);
     }
 
+    /// Leaves the kernel little room for what is not read, so that it waits with the server, beyond its high mark.
+    pub(crate) fn read_narrowly(&self) {
+        setsockopt(&self.stream, sockopt::RcvBuf, &(16 << 10)).expect("a socket");
+    }
+
     /// Resets the connection, by dropping it.
     pub(crate) fn reset(self) {
         let _ = setsockopt(&self.stream, sockopt::Linger, &nix::libc::linger { l_onoff: 1, l_linger: 0 });

@@ -259,6 +259,7 @@ impl Crowd {
             }
             Fault::Slow(count) => {
                 client.doing = Doing::Slow;
+                client.read_narrowly();
                 client.burst(count, 30_000, &mut self.dice);
                 self.slow += 1;
                 self.timers.push(Reverse((now + SLOW_EVERY, number, Timer::ReadSlowly)));

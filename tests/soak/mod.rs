@@ -189,7 +189,12 @@ impl Soak {
 
     fn read(&mut self, at: Instant, line: &Value) {
         match line["event"].as_str() {
-            Some("closed") => self.closed(&Closed::read(at, line)),
+            Some("closed") => {
+                let mistaken = self.census.mistaken.len();
+                self.closed(&Closed::read(at, line));
+                // The whole obituary: such things are too rare to be looked at a second time.
+                self.census.mistaken[mistaken..].iter_mut().for_each(|what| *what += &format!(": {line}"));
+            }
             Some("stalled") => self.clock.stalled(at, ms(line["ms"].as_u64().unwrap_or(0))),
             Some("reloaded") => {
                 self.reloads_told += 1;
