@@ -86,7 +86,7 @@ impl Host {
     /// Lives for `days`, the last of which ends in the evening, when all are there; gives the monitor back, so that its
     /// memory can be looked at.
     pub(crate) fn run(mut self, days: u32) -> (Outcome, Monitor) {
-        let end = days.saturating_sub(1) * DAY + EVENING + 5 * MINUTE;
+        let end = days.saturating_sub(1) * DAY + EVENING + 4 * MINUTE;
         let mut stalls = STALLS.iter().copied().peekable();
         while self.step < end {
             let promised = self.monitor.deadline();

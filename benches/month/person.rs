@@ -17,7 +17,7 @@ pub(crate) const DAY: u32 = 24 * HOUR;
 /// Each evening everybody with a phone is there at once.
 pub(crate) const EVENING: u32 = 20 * HOUR;
 /// They come within this; nobody goes sooner.
-const GATHERING: u32 = 5 * MINUTE;
+const GATHERING: u32 = 4 * MINUTE;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
@@ -79,11 +79,11 @@ pub(crate) struct Person {
 const _: () = assert!(size_of::<Person>() <= 24);
 
 impl Person {
-    /// Somebody who is away: nine phones in ten, a desk in 1,000, chats for the rest.
+    /// Somebody who is away: nine phones in ten, a desk in 2,000, chats for the rest.
     pub(crate) fn new(number: u32) -> Self {
-        let kind = match number {
-            _ if number % 1000 == 1 => Kind::Desk,
-            _ if number % 10 == 0 => Kind::Chat,
+        let kind = match (number % 2000, number % 10) {
+            (1, _) => Kind::Desk,
+            (_, 0) => Kind::Chat,
             _ => Kind::Phone,
         };
         Self {

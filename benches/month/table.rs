@@ -7,6 +7,9 @@ use super::Plan;
 use super::tally::{Outcome, Tally};
 use super::truth::LATE_MS;
 
+/// One count of a tally.
+type Count = fn(&Tally) -> u64;
+
 pub(crate) struct Table<'a> {
     pub(crate) plan: &'a Plan,
     pub(crate) outcome: &'a Outcome,
@@ -21,7 +24,7 @@ impl fmt::Display for Table<'_> {
         writeln!(f, "{peers} peers, {days} days, seed {seed}, {threads} monitors\n")?;
         writeln!(f, "{:<22} {:>14} {:>14} {:>14}", "", "mobile", "im", "together")?;
         let all = outcome.all();
-        let rows: [(&str, fn(&Tally) -> u64); 11] = [
+        let rows: [(&str, Count); 11] = [
             ("peers", |tally| tally.peers),
             ("connections", |tally| tally.connects),
             ("closed by the peer", |tally| tally.closes),

@@ -16,9 +16,9 @@ use super::plan::BEAT_EVERY;
 use super::schedule::Fault;
 use crate::support_system::ms;
 
-/// How a slow reader reads: 400 KB a second.
+/// How a slow reader reads: a megabyte a second at the most.
 const SLOW_EVERY: Duration = ms(50);
-const SLOW_BYTES: usize = 20_000;
+const SLOW_BYTES: usize = 50_000;
 /// How many are tried before a fault passes by: nearly all are idle nearly always.
 const TRIES: usize = 50;
 

@@ -276,7 +276,10 @@ impl Soak {
         // A server that hangs is told of by `finish`, which panics.
         let summary = self.server.finish();
         self.crowd.count_all();
-        failures.push(("sums that are off", sums_off(&summary, &self.census, self.crowd.connections, living as u64)));
+        failures.push((
+            "sums that are off",
+            sums_off(&self.census, self.excused, self.crowd.connections, living as u64, &summary),
+        ));
         failures.push(("false deaths", self.false_deaths));
         failures.push(("closes of nobody", self.strangers));
         failures.push(("echoes lost or changed", self.crowd.wrong));
@@ -317,7 +320,7 @@ fn under_way(crowd: &Crowd) -> Vec<String> {
 }
 
 /// What the server counted against what was done.
-fn sums_off(summary: &Value, census: &Census, connections: u64, living: u64) -> Vec<String> {
+fn sums_off(census: &Census, excused: usize, connections: u64, living: u64, summary: &Value) -> Vec<String> {
     let mut off = Vec::new();
     let mut sum = |name: &str, told: &Value, seen: u64| {
         let told = told.as_u64().unwrap_or(0);
@@ -327,7 +330,8 @@ fn sums_off(summary: &Value, census: &Census, connections: u64, living: u64) -> 
     };
     sum("accepted", &summary["accepted"], connections);
     for kind in Kind::ALL {
-        sum(kind.reason(), &summary["closed"][kind.reason()], census.tally(kind).found);
+        let excused = if kind == Kind::Frozen { excused as u64 } else { 0 };
+        sum(kind.reason(), &summary["closed"][kind.reason()], census.tally(kind).found + excused);
     }
     sum("drained", &summary["closed"]["drained"], living);
     off

@@ -73,7 +73,9 @@ impl Schedule {
             680..740 => Fault::Mute,
             740..744 => Fault::Clog,
             744..820 => Fault::Deaf(ms(dice.u64(500..8000))),
-            820..880 => Fault::Slow(dice.u32(10..30)),
+            // Some 4 MB: more than the kernel takes for it, so that the server itself must keep what is owed.
+            820..826 => Fault::Slow(280),
+            826..880 => Fault::Slow(dice.u32(10..30)),
             _ => Fault::Burst(dice.u32(1..40)),
         }
     }
