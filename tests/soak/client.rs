@@ -111,7 +111,7 @@ impl Client {
 
     /// Leaves the kernel little room for what is not read, so that it waits with the server, beyond its high mark.
     pub(crate) fn read_narrowly(&self) {
-        setsockopt(&self.stream, sockopt::RcvBuf, &(16 << 10)).expect("a socket");
+        setsockopt(&self.stream, sockopt::RcvBuf, &(64 << 10)).expect("a socket");
     }
 
     /// Resets the connection, by dropping it.

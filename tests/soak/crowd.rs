@@ -16,8 +16,9 @@ use super::plan::BEAT_EVERY;
 use super::schedule::Fault;
 use crate::support_system::ms;
 
-/// How a slow reader reads: a megabyte a second at the most.
-const SLOW_EVERY: Duration = ms(50);
+/// How a slow reader reads: two megabytes a second at the most. The kernel says that a socket has room again when a third
+/// of its buffer is free, near a megabyte on loopback: only then does output progress, and its limit is four seconds.
+const SLOW_EVERY: Duration = ms(25);
 const SLOW_BYTES: usize = 50_000;
 /// How many are tried before a fault passes by: nearly all are idle nearly always.
 const TRIES: usize = 50;
