@@ -14,9 +14,10 @@ use super::truth::Truth;
 /// From an ask to its answer.
 const ROUND_TRIP: u32 = SECOND / 5;
 /// When the host is stopped, and for how long: a hiccup, a live migration, a snapshot while all are there, an hour's sleep.
-const STALLS: [(u32, u32); 6] = [
+const STALLS: [(u32, u32); 7] = [
     (10 * HOUR, 3 * SECOND),
-    (DAY + EVENING + 4 * MINUTE, 30 * SECOND),
+    (EVENING + 10 * MINUTE, 30 * SECOND),
+    (DAY + EVENING + MINUTE, 30 * SECOND),
     (3 * DAY + EVENING + 7 * MINUTE, 5 * MINUTE),
     (3 * DAY + EVENING + 30 * MINUTE, 20 * SECOND),
     (11 * DAY + 13 * HOUR, HOUR),

@@ -19,6 +19,8 @@ pub(crate) const LATE_MS: i64 = (TICK_MS + STEP_MS) as i64;
 pub(crate) struct Faults {
     /// Declared dead although a byte came within the timeout.
     pub(crate) false_deaths: u64,
+    /// Declared dead before what a stall has granted was over.
+    pub(crate) ungranted: u64,
     /// Declared dead later than timeout, grants and the bound together.
     pub(crate) late_deaths: u64,
     /// Silent for longer than that, and not declared dead.
@@ -36,9 +38,10 @@ pub(crate) struct Faults {
 }
 
 impl Faults {
-    pub(crate) fn each(&self) -> [(&'static str, u64); 8] {
+    pub(crate) fn each(&self) -> [(&'static str, u64); 9] {
         [
             ("false deaths", self.false_deaths),
+            ("deaths before their grant", self.ungranted),
             ("deaths too late", self.late_deaths),
             ("deaths missed", self.missed),
             ("wrong suspects", self.suspects),
@@ -55,6 +58,7 @@ impl Faults {
 
     pub(crate) fn merge(&mut self, other: &Self) {
         self.false_deaths += other.false_deaths;
+        self.ungranted += other.ungranted;
         self.late_deaths += other.late_deaths;
         self.missed += other.missed;
         self.suspects += other.suspects;
@@ -149,8 +153,9 @@ impl Truth {
 
     pub(crate) fn died(&mut self, person: &Person, policy: &Policy) {
         let over_ms = self.silence_ms(person) - i64::from(policy.timeout_ms);
-        self.faults.false_deaths += u64::from(over_ms < 0 || !person.online);
         let late_ms = over_ms - i64::from(person.granted_ms);
+        self.faults.false_deaths += u64::from(over_ms < 0 || !person.online);
+        self.faults.ungranted += u64::from(over_ms >= 0 && late_ms < 0);
         self.faults.late_deaths += u64::from(late_ms > LATE_MS);
         self.overshoot_max_ms = self.overshoot_max_ms.max(late_ms);
     }
