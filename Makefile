@@ -4,10 +4,13 @@ CARGO ?= cargo
 SECONDS ?= 60        # make fuzz: for each target
 ONLY ?=              # make bench: figures to take, as in ONLY=memory,echo
 ARGS ?=              # make demo: more arguments, as in ARGS=--json
+MINUTES ?= 10        # make soak
+PEERS ?= 1000000     # make month
+DAYS ?= 30           # make month
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: demo test test-full bench bench-timers fmt clippy doc fuzz help
+.PHONY: demo test test-full bench bench-timers soak month fmt clippy doc fuzz help
 
 demo: ## show what Heartline is for, on loopback, in about 15 seconds
 	$(CARGO) run --release --quiet -- demo $(ARGS)
@@ -24,7 +27,16 @@ bench: ## Heartline's figures in one run, beside a bare epoll loop in C; status 
 	python3 benches/bench.py --only '$(strip $(ONLY))'
 
 bench-timers: ## the wheel and the monitor alone, in criterion
-	python3 scripts/targets.py bench | xargs -r -n 1 $(CARGO) bench --bench
+	python3 scripts/targets.py bench | grep -v "^month$$" | xargs -r -n 1 $(CARGO) bench --bench
+
+soak: ## the released server and CLIENTS (2,000) with faults of every kind for MINUTES (10); SEED= repeats one
+	$(CARGO) build --release --bin heartline
+	HEARTLINE_BIN=$(CURDIR)/target/release/heartline SOAK_MINUTES='$(strip $(MINUTES))' SOAK_CLIENTS='$(CLIENTS)' \
+	    SOAK_SEED='$(SEED)' SOAK_SERVE='$(SERVE)' $(CARGO) test --quiet --test system_soak || exit 1
+
+month: ## PEERS (a million) under the monitor alone for DAYS (30), in virtual time; status 1 if a verdict is wrong
+	$(CARGO) bench --quiet --no-default-features --bench month -- \
+	    peers $(strip $(PEERS)) days $(strip $(DAYS)) seed $(or $(SEED),1)
 
 fmt: ## format the sources
 	$(CARGO) fmt --all

@@ -142,7 +142,9 @@ def test_steps(env, release):
     if parallel:
         yield cargo("tests: tests/", run, *named("test", parallel), env=env)
     if system:
-        yield cargo("tests: the system, one at a time", run, *named("test", system), "--", "--test-threads=1", env=env | release)
+        one_at_a_time = [*named("test", system), "--", "--test-threads=1"]
+        # With --full the soak alone takes more than three minutes of it.
+        yield cargo("tests: the system, one at a time", run, *one_at_a_time, env=env | release, limit_s=1200)
     if (ROOT / "src" / "capi").is_dir():
         yield cargo("tests: units of the C ABI", "test --all-features --no-fail-fast --lib capi::", env=env)
     if others:
