@@ -1,12 +1,14 @@
 //! A kernel that follows a script: time, readiness, full sockets, errors and stalls are what the test says. It keeps the
 //! promises of edge-triggered epoll and not one more: an edge when bytes come, an edge when a socket that had refused
-//! takes again.
+//! takes again. Any call can be made to fail.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
 use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::time::Duration;
 
 use heartline::reactor::core::Reactor;
@@ -20,6 +22,28 @@ use super::{Told, What};
 
 /// Something that happens at a moment.
 type Act = Box<dyn FnOnce(&mut World)>;
+
+/// A call that can be made to fail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Call {
+    Wait,
+    Connect,
+    /// With EINPROGRESS, 115: it is still under way.
+    Connected,
+    Prepare,
+    Register,
+    Configure,
+    Shutdown,
+    Waker,
+}
+
+/// What wakes a wait from another thread.
+#[derive(Default)]
+pub struct Alert {
+    /// The error that waking gives, if not 0.
+    pub error: AtomicI32,
+    given: AtomicBool,
+}
 
 /// What the script can look at and change.
 pub struct World {
@@ -44,6 +68,10 @@ pub struct World {
     pub alarms: Vec<Option<u64>>,
     /// Time that one read takes.
     pub read_ns: u64,
+    /// Calls that fail, each once, with their error.
+    pub refusals: Vec<(Call, i32)>,
+    pub alert: Arc<Alert>,
+    alert_token: u64,
 }
 
 /// One end of a connection, as the kernel has it.
@@ -63,6 +91,8 @@ pub struct Sock {
     refused: bool,
     /// Errors that the next writes give.
     pub send_errors: VecDeque<i32>,
+    /// Errors that the next reads give, whatever there is to read.
+    pub recv_errors: VecDeque<i32>,
     /// How many bytes a read gives at most.
     pub read_max: Option<usize>,
     pub fin_sent: bool,
@@ -185,7 +215,26 @@ impl Kernel {
             waits: Vec::new(),
             alarms: Vec::new(),
             read_ns: 0,
+            refusals: Vec::new(),
+            alert: Arc::default(),
+            alert_token: 0,
         })))
+    }
+
+    /// A connected stream that somebody else has opened.
+    pub fn opened_elsewhere(&self) -> Descriptor {
+        let number = self.world(|world| {
+            world.sockets.push(Sock { room: usize::MAX, ..Sock::default() });
+            world.sockets.len() - 1
+        });
+        Descriptor { number, kernel: self.clone() }
+    }
+
+    fn refuse(&self, call: Call) -> io::Result<()> {
+        self.world(|world| match world.refusals.iter().position(|(refused, _)| *refused == call) {
+            Some(index) => Err(io::Error::from_raw_os_error(world.refusals.remove(index).1)),
+            None => Ok(()),
+        })
     }
 
     pub fn world<T>(&self, look: impl FnOnce(&mut World) -> T) -> T {
@@ -216,6 +265,9 @@ impl Kernel {
             world.now_ns += world.read_ns;
             let sock = &mut world.sockets[socket];
             sock.reads += 1;
+            if let Some(error) = sock.recv_errors.pop_front() {
+                return Err(io::Error::from_raw_os_error(error));
+            }
             if sock.input.is_empty() {
                 return match (sock.error.take(), sock.fin) {
                     (Some(error), _) => {
@@ -263,7 +315,7 @@ impl Clock for Kernel {
 impl Net for Kernel {
     type Socket = Descriptor;
     type Listener = ();
-    type Waker = ();
+    type Waker = Arc<Alert>;
 
     type Ready = Vec<Readiness>;
 
@@ -278,8 +330,13 @@ impl Net for Kernel {
 
     fn wait(&mut self, ready: &mut Vec<Readiness>, timeout_ms: Option<u64>) -> io::Result<()> {
         ready.clear();
+        self.refuse(Call::Wait)?;
         self.world(|world| {
             world.waits.push(timeout_ms);
+            if world.alert.given.swap(false, Ordering::AcqRel) {
+                let token = world.alert_token;
+                world.tell(Readiness { token, readable: true, writable: false, read_closed: false });
+            }
             assert!(world.waits.len() < 1_000_000, "the reactor spins");
             let end = timeout_ms.map_or(u64::MAX, |ms| world.now_ns.saturating_add(ms * 1_000_000));
             let mut list_max = world.list_max;
@@ -328,20 +385,21 @@ impl Net for Kernel {
     }
 
     fn connect(&mut self, _: &Address, _: &SocketOptions) -> io::Result<Descriptor> {
-        let number = self.world(|world| {
-            world.sockets.push(Sock { room: usize::MAX, ..Sock::default() });
-            world.sockets.len() - 1
-        });
-        Ok(Descriptor { number, kernel: self.clone() })
+        self.refuse(Call::Connect)?;
+        Ok(self.opened_elsewhere())
     }
     fn connected(&mut self, _: &Descriptor) -> io::Result<Option<()>> {
-        Ok(Some(()))
+        match self.refuse(Call::Connected) {
+            Err(error) if error.raw_os_error() == Some(115) => Ok(None),
+            outcome => outcome.map(Some),
+        }
     }
 
     fn prepare(&mut self, _: &Descriptor) -> io::Result<()> {
-        Ok(())
+        self.refuse(Call::Prepare)
     }
     fn register(&mut self, socket: &Descriptor, token: u64) -> io::Result<()> {
+        self.refuse(Call::Register)?;
         self.world(|world| {
             let sock = &mut world.sockets[socket.number];
             sock.token = Some(token);
@@ -358,7 +416,7 @@ impl Net for Kernel {
         Ok(())
     }
     fn configure(&mut self, _: &Descriptor, _: &SocketOptions, _: &SocketOptions) -> io::Result<()> {
-        Ok(())
+        self.refuse(Call::Configure)
     }
 
     fn recv(&mut self, socket: &Descriptor, buffer: &mut [u8]) -> io::Result<usize> {
@@ -378,6 +436,7 @@ impl Net for Kernel {
         })
     }
     fn shutdown_write(&mut self, socket: &Descriptor) -> io::Result<()> {
+        self.refuse(Call::Shutdown)?;
         self.world(|world| world.sockets[socket.number].fin_sent = true);
         Ok(())
     }
@@ -392,11 +451,21 @@ impl Net for Kernel {
         None
     }
 
-    fn waker(&mut self, _: u64) -> io::Result<()> {
-        Ok(())
+    fn waker(&mut self, token: u64) -> io::Result<Arc<Alert>> {
+        self.refuse(Call::Waker)?;
+        Ok(self.world(|world| {
+            world.alert_token = token;
+            world.alert.clone()
+        }))
     }
-    fn wake((): &()) -> io::Result<()> {
-        Ok(())
+    fn wake(alert: &Arc<Alert>) -> io::Result<()> {
+        match alert.error.load(Ordering::Acquire) {
+            0 => {
+                alert.given.store(true, Ordering::Release);
+                Ok(())
+            }
+            error => Err(io::Error::from_raw_os_error(error)),
+        }
     }
     fn descriptor(&self) -> i32 {
         -1
