@@ -7,6 +7,7 @@ use proptest::prelude::*;
 const PEERS: u32 = 24;
 /// Miri runs each step a thousand times as slowly.
 const STEPS: u32 = if cfg!(miri) { 400 } else { 500_000 };
+const SCRIPT_STEPS: usize = if cfg!(miri) { 80 } else { 400 };
 
 /// What the model knows of one peer, in attended milliseconds.
 #[derive(Clone, Copy)]
@@ -397,7 +398,7 @@ fn two_million_steps_beside_the_model() {
 
 proptest! {
     #[test]
-    fn any_script_beside_the_model(seed: u64, start in 0..1u64 << 40, steps in proptest::collection::vec((any::<u8>(), any::<u32>(), any::<u32>()), 1..400)) {
+    fn any_script_beside_the_model(seed: u64, start in 0..1u64 << 40, steps in proptest::collection::vec((any::<u8>(), any::<u32>(), any::<u32>()), 1..SCRIPT_STEPS)) {
         let mut pair = Pair::new(seed, start);
         (0..PEERS / 2).for_each(|peer| pair.add(peer, peer as usize % 5));
         for (what, peer, random) in steps {
