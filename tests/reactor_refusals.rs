@@ -43,6 +43,16 @@ fn ends(rig: &Rig, id: ConnectionId) -> Vec<Reason> {
     rig.history.iter().filter(|(_, told)| told.id == id).filter_map(|(_, told)| told.reason()).collect()
 }
 
+/// A peer whose first frame has come: from then on a read takes the short way.
+fn usual_peer(rig: &mut Rig) -> (usize, ConnectionId) {
+    let (socket, id) = rig.peer();
+    rig.kernel.world(|world| world.bytes(socket, &framed(b"first")));
+    while rig.messages(id).is_empty() {
+        rig.poll(0);
+    }
+    (socket, id)
+}
+
 #[test]
 fn a_newcomer_that_cannot_be_set_up_is_given_up_untold_and_the_next_is_well() {
     for call in [Call::Configure, Call::Register] {
@@ -153,11 +163,11 @@ fn a_descriptor_that_cannot_be_taken_over_comes_back_open() {
 #[test]
 fn a_read_that_a_signal_interrupts_is_tried_again_though_no_edge_comes() {
     // The whole of a frame, the tail of a short one, the tail of one that is read straight into its own memory.
-    for begun in [0, 3, 20_000] {
+    for (length, begun) in [(300, 0), (40_000, 0), (40_000, 3), (40_000, 20_000)] {
         let mut rig = Rig::default();
-        rig.listen(length());
-        let (socket, id) = rig.peer();
-        let wire = framed(&[7; 40_000]);
+        rig.listen(support::length());
+        let (socket, id) = usual_peer(&mut rig);
+        let wire = framed(&vec![7; length]);
         rig.kernel.world(|world| world.bytes(socket, &wire[..begun]));
         rig.run(1);
         rig.kernel.world(|world| {
@@ -165,7 +175,7 @@ fn a_read_that_a_signal_interrupts_is_tried_again_though_no_edge_comes() {
             world.bytes(socket, &wire[begun..]);
         });
         rig.run(1);
-        assert_eq!(rig.messages(id), [vec![7; 40_000]], "{begun} bytes had come");
+        assert_eq!(rig.messages(id)[1..], [vec![7; length]], "{begun} bytes had come");
         assert!(rig.is_live(id));
     }
 }
@@ -371,7 +381,7 @@ fn release_meets_a_broken_socket_and_keeps_it_until_its_end_is_told() {
 fn an_answer_that_the_kernel_takes_half_of_leaves_whole() {
     let mut rig = Rig::default();
     rig.listen(length());
-    let (socket, id) = rig.peer();
+    let (socket, id) = usual_peer(&mut rig);
     rig.kernel.world(|world| {
         world.room(socket, 3);
         world.bytes(socket, &framed(b""));
@@ -386,15 +396,66 @@ fn an_answer_that_the_kernel_takes_half_of_leaves_whole() {
 }
 
 #[test]
+fn an_answer_that_meets_a_broken_socket_tells_its_end_once() {
+    let mut rig = Rig::default();
+    rig.listen(length());
+    let (socket, id) = usual_peer(&mut rig);
+    rig.kernel.world(|world| {
+        world.sockets[socket].send_errors.extend([32; 2]);
+        world.bytes(socket, &framed(b""));
+    });
+    rig.run(10);
+    assert_eq!(ends(&rig, id), [Reason::PeerReset]);
+}
+
+#[test]
 fn who_finds_the_batch_full_is_read_in_the_next() {
     let mut rig = Rig::new(Config::default(), Events::with_capacity(2, 32 << 10));
     rig.listen(length());
-    let peers = rig.peers(5);
-    rig.kernel.world(|world| peers.iter().for_each(|(socket, _)| world.bytes(*socket, &framed(b"x"))));
-    assert_eq!(rig.poll(0), 2);
-    assert_eq!(rig.poll(0), 2);
-    assert_eq!(rig.poll(0), 1);
-    assert!(peers.iter().all(|(_, id)| rig.messages(*id).len() == 1));
+    let peers: Vec<_> = (0..5).map(|_| usual_peer(&mut rig)).collect();
+    rig.kernel.world(|world| peers.iter().for_each(|(socket, _)| world.bytes(*socket, &framed(b"second"))));
+    assert_eq!([rig.poll(0), rig.poll(0), rig.poll(0)], [2, 2, 1]);
+    assert!(peers.iter().all(|(_, id)| rig.messages(*id) == [&b"first"[..], b"second"]));
+}
+
+#[test]
+fn a_message_that_fills_the_window_of_a_read_comes_whole() {
+    for length in [16_379, 16_380, 16_381, 60_000] {
+        let mut rig = Rig::default();
+        rig.listen(support::length());
+        let (socket, id) = usual_peer(&mut rig);
+        rig.kernel.world(|world| world.bytes(socket, &[framed(&vec![3; length]), framed(b"behind it")].concat()));
+        rig.run(1);
+        assert_eq!(rig.messages(id)[1..], [vec![3; length], b"behind it".to_vec()]);
+    }
+}
+
+#[test]
+fn a_hundred_peers_with_more_than_their_share_are_all_served_turn_by_turn() {
+    let mut rig = Rig::new(Config::default(), Events::with_capacity(20_000, 1 << 20));
+    rig.listen(length());
+    let peers = rig.peers(100);
+    rig.kernel.world(|world| peers.iter().for_each(|(socket, _)| world.bytes(*socket, &framed(b"x").repeat(150))));
+    for share in [64, 128, 150] {
+        rig.poll(0);
+        assert!(peers.iter().all(|(_, id)| rig.messages(*id).len() == share), "nobody has {share}");
+    }
+}
+
+#[test]
+fn an_edge_behind_the_end_changes_nothing() {
+    let mut rig = Rig::default();
+    rig.listen(length());
+    let (socket, id) = usual_peer(&mut rig);
+    rig.kernel.world(|world| {
+        world.bytes(socket, &framed(b"last"));
+        world.fin(socket);
+    });
+    rig.poll(0);
+    rig.kernel.world(|world| world.spurious(socket));
+    rig.run(10);
+    assert_eq!(rig.messages(id).len(), 2);
+    assert_eq!(ends(&rig, id), [Reason::PeerClosed]);
 }
 
 #[test]
