@@ -642,10 +642,11 @@ fn l05_a_busy_process_still_finds_the_dead() {
     // Every turn comes 200 ms late: everything but what was promised counts for nobody, yet time passes.
     let (mut host, game) = Host::with(asking());
     host.add(0, game);
+    let share = under_miri(4, 1);
     for _ in 0..5_000 {
-        let promise = host.now + 50;
+        let promise = host.now + 50 * share;
         host.monitor.promise(Some(Millis(promise)));
-        host.now = promise + 200;
+        host.now = promise + 200 * share;
         let mut verdicts = Vec::new();
         host.monitor.advance(host.at(), &mut verdicts);
         if verdicts.iter().any(|v| v.kind == VerdictKind::Dead) {
