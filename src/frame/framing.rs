@@ -276,8 +276,9 @@ impl Framing {
     /// The answer echoes what the ask carries besides: the other head bytes, and with a pattern the whole frame.
     pub fn answer(&self, frame: &[u8], cut: &Frame, out: &mut Vec<u8>) {
         match (&self.beats, &self.wire) {
+            // Also of a codec that never asks: what it cut as an ask is answered as it says.
+            (Beats::None | Beats::Own, Wire::Custom(codec)) => codec.answer(frame, cut, out),
             (Beats::None, _) => {}
-            (Beats::Own, Wire::Custom(codec)) => codec.answer(frame, cut, out),
             (Beats::Empty | Beats::Own, _) => out.extend_from_slice(frame),
             (Beats::Given(given), wire) => given.answer(wire, self.max_bytes, frame, cut, out),
         }

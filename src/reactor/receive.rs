@@ -344,6 +344,8 @@ impl<N: Net> Reactor<N> {
                     connection.flags.set(Flags::READ_ENDED);
                     return self.closing_progressed(slot);
                 }
+                // A signal: the socket is well, and what is queued still leaves.
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
                 Err(_) => return self.end_closing(slot),
             }
         }
