@@ -49,6 +49,7 @@ impl<N: Net> Reactor<N> {
         }
         // Answers and asks of this turn do not wait for the application.
         self.flush();
+        self.promise_next();
         if self.nested {
             self.set_alarm()?;
         }
@@ -124,6 +125,13 @@ impl<N: Net> Reactor<N> {
     pub(crate) fn promise(&mut self, now: Millis) {
         let at = self.monitor.deadline().map(|deadline| deadline.max(now));
         self.monitor.promise(at);
+    }
+
+    /// The turn, or the application after it, has changed what is due next. Who comes back when `wait_ms` or the
+    /// descriptor says is not late, and who comes later than that is (L5).
+    fn promise_next(&mut self) {
+        let deadline = self.monitor.deadline();
+        self.monitor.promise(deadline);
     }
 
     /// Attended time: the clock of the limits (L5, L10).
@@ -269,6 +277,7 @@ impl<N: Net> Reactor<N> {
     /// Milliseconds until [`poll`](Self::poll) has something to do without the kernel's asking; `None` if never. For
     /// loops that take a timeout; it is 0 while work waits.
     pub fn wait_ms(&mut self) -> Option<u64> {
+        self.promise_next();
         if self.has_work() {
             return Some(0);
         }
@@ -277,6 +286,7 @@ impl<N: Net> Reactor<N> {
     }
 
     fn set_alarm(&mut self) -> io::Result<()> {
+        self.promise_next();
         let at = if self.has_work() { Some(self.now) } else { self.deadline() };
         if at != self.alarm {
             self.alarm = at;

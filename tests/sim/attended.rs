@@ -58,7 +58,8 @@ impl Attended {
     pub fn least_away_ns(&self, from_ns: u64, to_ns: u64) -> u64 {
         let recent = self.stalls.iter().rev().take_while(|stall| stall.to_ns > from_ns);
         recent
-            .filter_map(|stall| Some((stall.surely_from_ns?, stall.to_ns)))
+            // The reactor reads its clock rounded down.
+            .filter_map(|stall| Some((stall.surely_from_ns?, stall.to_ns / MS * MS)))
             .map(|(stall_from_ns, stall_to_ns)| stall_to_ns.min(to_ns).saturating_sub(stall_from_ns.max(from_ns)))
             .sum()
     }

@@ -201,7 +201,7 @@ impl Host {
         }
         let now_ns = world.now_ns;
         let leaving = world.leaving;
-        let (speaking, healed) = (world.speaking(), world.healed);
+        let speaking = world.speaking();
         let half_closed: Vec<_> = echoes
             .iter()
             .copied()
@@ -224,9 +224,9 @@ impl Host {
             if !leaving {
                 self.dial(sim, now_ns);
             }
-            if healed && !self.resumed {
+            if !speaking && !self.resumed {
                 self.resumed = true;
-                self.resume_all(sim);
+                self.resume_all();
             }
             if now_ns >= self.act_at_ns && speaking {
                 self.act_at_ns = now_ns + self.dice.wait(self.act_ns);
@@ -329,7 +329,7 @@ impl Host {
         }
     }
 
-    fn resume_all(&mut self, _: &Sim) {
+    fn resume_all(&mut self) {
         for (id, _) in &self.open {
             self.reactor.resume(*id);
         }

@@ -136,7 +136,11 @@ impl World {
 
     /// Whether messages are still sent. Before the end only beats are, so that all that was sent can arrive.
     pub fn speaking(&self) -> bool {
-        self.now_ns < (self.scenario.heal_ms + self.scenario.farewell_ms) / 2 * MS
+        self.now_ns < self.silent_from_ms() * MS
+    }
+
+    fn silent_from_ms(&self) -> u64 {
+        self.scenario.heal_ms.midpoint(self.scenario.farewell_ms)
     }
 
     pub fn push(&mut self, at_ns: u64, happening: Happening) {
@@ -355,11 +359,20 @@ impl World {
             line.dark = [false; 2];
             line.fin_lost = [false; 2];
         }
+        // Whose end was lost in the dark learns it by the kernel's keepalive.
+        for sock in 0..self.socks.len() {
+            let lost = self.socks[sock].other.is_some_and(|other| self.socks[other].gone);
+            if lost && !self.socks[sock].gone {
+                self.fail(sock, super::wire::ECONNRESET);
+            }
+        }
         for process in &mut self.processes {
             process.descriptors_max = usize::MAX;
             process.stopped_until_ns = process.stopped_until_ns.min(self.now_ns);
         }
+        let silent_at = self.silent_from_ms() * MS;
         for process in 0..self.processes.len() {
+            self.push(silent_at, Happening::Call(process));
             if self.processes[process].mode != Mode::Blocking {
                 self.plan_run(process, self.now_ns);
             }
