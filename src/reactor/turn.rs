@@ -70,6 +70,7 @@ impl<N: Net> Reactor<N> {
         self.serve_ready_list(listed, events);
         self.accept_all(events);
         self.read_mail();
+        self.look_back();
         self.judge();
         self.proceed_with_drain();
         self.bury(events);
@@ -220,6 +221,17 @@ impl<N: Net> Reactor<N> {
                 connection.flags.clear(Flags::LISTED);
                 self.receive(id.slot(), events);
             }
+        }
+    }
+
+    /// What this turn has heard is stamped with the clock of its beginning, or of 64 connections ago (L4). If it was
+    /// stopped in between, that time is nobody's: else those heard after the stop would be judged from before it (L5).
+    fn look_back(&mut self) {
+        let now = Millis::floor(self.net.now_ns());
+        if now.since(self.now) > u64::from(self.config.granularity_ms) {
+            self.monitor.promise(Some(self.now));
+            self.monitor.woke(now);
+            self.read_clock();
         }
     }
 

@@ -88,6 +88,10 @@ impl Process {
         (clock_ns.div_ceil(self.clock_step_ns) * self.clock_step_ns).saturating_sub(self.clock_origin_ns)
     }
 
+    pub fn clock_step_ns(&self) -> u64 {
+        self.clock_step_ns
+    }
+
     pub fn clock_step_ms(&self) -> u64 {
         self.clock_step_ns.div_ceil(MS)
     }

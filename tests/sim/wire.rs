@@ -125,9 +125,9 @@ impl Sock {
         }
     }
 
-    /// Nothing is on its way any more and nobody uses it.
-    pub fn is_over(&self) -> bool {
-        self.gone && (self.broken || self.out.is_empty())
+    /// Bytes of it are on their way.
+    pub fn is_sending(&self) -> bool {
+        !self.out.is_empty() || self.unacked > 0
     }
 }
 
