@@ -15,6 +15,7 @@ use super::dice::Dice;
 use super::kernel::{Kernel, Sim, address};
 use super::ledger::{self, Lane};
 use super::oracle::{Judged, wrong};
+use super::peers::Character;
 use super::process::Mode;
 use super::scenario::HostPlan;
 use super::wire::MS;
@@ -226,7 +227,7 @@ impl Host {
             }
             if !speaking && !self.resumed {
                 self.resumed = true;
-                self.resume_all();
+                self.resume_all(sim);
             }
             if now_ns >= self.act_at_ns && speaking {
                 self.act_at_ns = now_ns + self.dice.wait(self.act_ns);
@@ -310,9 +311,11 @@ impl Host {
             }
             1 if self.plan.pauses => {
                 self.reactor.pause(id);
+                self.note_paused(sim, id, true);
             }
             2 | 3 if self.plan.pauses => {
                 self.reactor.resume(id);
+                self.note_paused(sim, id, false);
             }
             4 if self.plan.closes && self.dice.chance(0.3) => {
                 let how = self.dice.pick(&[Close::Flush, Close::AtOnce, Close::Abort]);
@@ -329,9 +332,17 @@ impl Host {
         }
     }
 
-    fn resume_all(&mut self) {
-        for (id, _) in &self.open {
-            self.reactor.resume(*id);
+    fn resume_all(&mut self, sim: &Sim) {
+        for index in 0..self.open.len() {
+            let (id, _) = self.open[index];
+            self.reactor.resume(id);
+            self.note_paused(sim, id, false);
+        }
+    }
+
+    fn note_paused(&self, sim: &Sim, id: ConnectionId, paused: bool) {
+        if let Some(conn) = sim.world.borrow_mut().oracle.hosts[self.process].conns.get_mut(&id.get()) {
+            conn.paused = paused;
         }
     }
 
@@ -410,6 +421,18 @@ impl Host {
             if counted != was {
                 wrong("counters", format_args!("process {process}: {name} is {counted}; it was {was}"));
             }
+        }
+        // L14: asks and answers never feed each other. Stalls and pauses ask anew.
+        let floods = world.scenario.peers.iter().any(|peer| matches!(peer, Character::Floods | Character::Trickles));
+        let spare = (counters.stalls + 20) * (told.accepted + told.connected + 1);
+        if counters.asks_out > truth.asks_max + spare || (counters.answers_out > truth.answers_max + spare && !floods) {
+            wrong(
+                "beats",
+                format_args!(
+                    "process {process}: {} asks for {}, {} answers for {}",
+                    counters.asks_out, truth.asks_max, counters.answers_out, truth.answers_max
+                ),
+            );
         }
         for reason in Reason::ALL.iter().chain(&[Reason::Application(256)]) {
             let was = told.ends.get(&reason.code()).copied().unwrap_or(0);

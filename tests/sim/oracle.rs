@@ -41,6 +41,9 @@ pub struct Conn {
     pub opened: bool,
     /// Clock of the last byte that the reactor took, or of its beginning.
     heard_ns: u64,
+    /// When it began, and when the reactor last tried to write to it.
+    began_ns: u64,
+    wrote_ns: u64,
     /// How far the reactor's clock may lag behind that: the turn in which it read.
     lag_ns: u64,
     look: Option<Look>,
@@ -65,6 +68,10 @@ pub struct Truth {
     pub told: Told,
     pub bytes_in: u64,
     pub bytes_out: u64,
+    /// How many asks all connections that ended may have been worth (L7).
+    pub asks_max: u64,
+    /// The same of asks that came from those who ask by our rules, or about as often as they may.
+    pub answers_max: u64,
 }
 
 /// How often each thing was told.
@@ -136,6 +143,8 @@ impl World {
             side,
             opened: false,
             heard_ns,
+            began_ns: heard_ns,
+            wrote_ns: 0,
             lag_ns,
             look: None,
             suspect: false,
@@ -183,6 +192,10 @@ impl World {
         let offered: usize = slices.iter().map(|slice| slice.len()).sum();
         self.trace
             .whisper(self.now_ns, format_args!("process {process} writes {written:?} of {offered} to socket {sock}"));
+        let clock_ns = self.clock_ns(process);
+        if let Some(conn) = self.conn_of(process, sock) {
+            conn.wrote_ns = clock_ns;
+        }
         self.oracle.hosts[process].bytes_out += count as u64;
     }
 
@@ -201,7 +214,7 @@ impl World {
 
     /// A process is about to wait.
     pub fn wait_begins(&mut self, process: usize, timeout_ms: Option<u64>) {
-        self.moves();
+        self.moves(None);
         let clock_ns = self.clock_ns(process);
         self.trace.mark(self.now_ns, 9, process as u64, timeout_ms.unwrap_or(u64::MAX));
         self.trace.whisper(self.now_ns, format_args!("process {process} waits for {timeout_ms:?} ms"));
@@ -213,6 +226,7 @@ impl World {
         truth.attended.promise(wake_ns, wake_ns.filter(|_| exact));
         if timeout_ms != Some(0) {
             self.check_plan(process, wake_ns);
+            self.check_idle(process);
         }
     }
 
@@ -247,6 +261,28 @@ impl World {
         }
     }
 
+    /// A reactor that says it has nothing to do has taken all that it was told of: no edge comes for it again (R1, R2).
+    fn check_idle(&self, process: usize) {
+        for (token, conn) in &self.oracle.hosts[process].conns {
+            let sock = &self.socks[conn.sock];
+            let unread = !sock.rx.is_empty() || (sock.fin_in && !conn.half_closed) || sock.broken;
+            // Where the output is stuck, reading may rest (R4).
+            let rests = conn.paused || conn.closing || conn.half_closed || sock.is_stuck() || !self.healed;
+            if conn.opened && unread && !rests && !sock.listed {
+                wrong(
+                    "forgotten",
+                    format_args!(
+                        "process {process} sleeps, and line {} (id {token}) has {} bytes, FIN: {}, error: {}",
+                        conn.line,
+                        sock.rx.len(),
+                        sock.fin_in,
+                        sock.broken
+                    ),
+                );
+            }
+        }
+    }
+
     /// Whether silence is all that is the matter with a connection.
     fn must_die_silent(&self, conn: &Conn) -> bool {
         let sock = &self.socks[conn.sock];
@@ -270,6 +306,7 @@ impl World {
         truth.attended.promise(wake_ns, promised_ns);
         if self.processes[process].mode != Mode::Blocking && wait_ms != Some(0) {
             self.check_plan(process, wake_ns);
+            self.check_idle(process);
         }
         self.check_overdue(process);
     }
@@ -286,6 +323,21 @@ impl World {
             .filter(|(_, conn)| truth.due_ns(conn, judged, step_ns) < now_ns && self.must_die_silent(conn))
             .map(|(token, _)| *token)
             .collect();
+        let interval_ns = u64::from(judged.interval_ms) * MS + ROUNDING_NS + step_ns;
+        for (token, conn) in truth.conns.iter().filter(|_| judged.asks) {
+            let silent_ns = now_ns.saturating_sub(conn.heard_ns);
+            let asked = conn.wrote_ns >= conn.heard_ns || self.socks[conn.sock].is_stuck() || conn.paused;
+            if silent_ns <= interval_ns || asked || !self.must_die_silent(conn) {
+                continue;
+            }
+            // L2: by then an ask has been written, or the kernel has refused it.
+            if silent_ns - truth.attended.most_away_ns(conn.heard_ns, now_ns).min(silent_ns) > interval_ns {
+                wrong(
+                    "not asked",
+                    format_args!("process {process}: line {} (id {token}), {} ms", conn.line, silent_ns / MS),
+                );
+            }
+        }
         let polls = 3 + truth.conns.len() / 256 + 4 * truth.conns.len() / truth.capacity;
         for token in overdue {
             let Some(conn) = self.oracle.hosts[process].conns.get_mut(&token) else { continue };
@@ -374,8 +426,16 @@ impl World {
     }
 
     fn ended(&mut self, process: usize, token: u64) {
+        let clock_ns = self.clock_ns(process);
+        let timeout_ns = u64::from(self.scenario.timeout_ms) * MS;
         let truth = &mut self.oracle.hosts[process];
-        truth.conns.remove(&token);
+        if let (Some(conn), Some(judged)) = (truth.conns.remove(&token), truth.judged) {
+            let life_ns = clock_ns.saturating_sub(conn.began_ns);
+            // The first ask comes after half an interval, the others after 0.9; anew after a stall or a pause.
+            let asks = 5 + 3 * life_ns / (u64::from(judged.interval_ms) * MS);
+            truth.asks_max += asks;
+            truth.answers_max += asks + 12 * life_ns / timeout_ns;
+        }
         truth.ended.insert(token);
     }
 

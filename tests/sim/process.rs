@@ -138,7 +138,6 @@ impl World {
 
     /// A run that came due in the middle of another process's system call comes now.
     pub fn run_again(&mut self, process: usize) {
-        self.processes[process].run_at = None;
         self.plan_run(process, self.now_ns);
     }
 

@@ -125,6 +125,11 @@ impl Sock {
         }
     }
 
+    /// It has refused bytes and the edge is still owed.
+    pub fn is_stuck(&self) -> bool {
+        self.no_space
+    }
+
     /// Bytes of it are on their way.
     pub fn is_sending(&self) -> bool {
         !self.out.is_empty() || self.unacked > 0

@@ -166,16 +166,16 @@ impl World {
     pub fn pop(&mut self) -> Option<Happening> {
         let Reverse((at, _, place)) = self.heap.pop()?;
         self.now_ns = self.now_ns.max(at);
-        self.moves();
+        self.moves(Some(self.happenings[place]));
         self.free.push(place);
         Some(self.happenings[place])
     }
 
     /// Something happens, or a process waits: in between time must pass sooner or later (R6, R9).
-    pub fn moves(&mut self) {
+    pub fn moves(&mut self, what: Option<Happening>) {
         self.moves = if self.now_ns / MS > self.moves.0 { (self.now_ns / MS, 0) } else { (self.moves.0, self.moves.1 + 1) };
         if self.moves.1 > 20_000 + 100 * self.peers.len() {
-            super::oracle::wrong("spin", format_args!("{} moves within a millisecond", self.moves.1));
+            super::oracle::wrong("spin", format_args!("{} moves within a millisecond: {what:?}", self.moves.1));
         }
     }
 
@@ -212,12 +212,13 @@ impl World {
                 }
             }
             Happening::End => self.over = true,
-            Happening::Run(process) => self.deferred.push(process),
-            Happening::Mail(process) | Happening::Call(process) => {
-                // Reaches a reactor only between turns.
-                self.push(self.now_ns + 100_000, happening);
-                let _ = process;
+            Happening::Run(process) => {
+                if self.runs_now(process) {
+                    self.deferred.push(process);
+                }
             }
+            // Reaches a reactor only between turns.
+            Happening::Mail(_) | Happening::Call(_) => self.push(self.now_ns + 100_000, happening),
         }
     }
 
