@@ -256,7 +256,7 @@ impl Host {
         let mut control = Vec::new();
         let mut stream = heartline::frame::Stream::default();
         let outcome = match self.framing.cut(&mut bytes, &mut stream, &mut control) {
-            Ok(heartline::frame::Cut::Frame(cut)) if cut.total == frame.len() => {
+            Ok(heartline::frame::Cut::Frame(cut)) if cut.total == frame.len() && !ledger::is_message(frame) => {
                 world.oracle.ledger.unsent(&frame[cut.message])
             }
             _ => world.oracle.ledger.unsent(frame),
@@ -322,7 +322,7 @@ impl Host {
                 self.close(sim, id, how);
             }
             _ => {
-                for _ in 0..self.dice.spread(1, 40) {
+                for _ in 0..self.dice.spread(1, 12) {
                     self.send(sim, id);
                 }
                 if self.dice.chance(0.2) {

@@ -116,6 +116,11 @@ pub fn broadcast(side: usize, number: u32, bytes: usize) -> Vec<u8> {
     message(NO_LINE, side, Lane::Broadcast, number, bytes)
 }
 
+/// Whether these bytes are a whole message of ours.
+pub fn is_message(bytes: &[u8]) -> bool {
+    parse(bytes).is_ok()
+}
+
 fn message(line: usize, side: usize, lane: Lane, number: u32, bytes: usize) -> Vec<u8> {
     let mut message = format!("{line:08x}{side:x}{:x}{number:08x}", lane as u8).into_bytes();
     let filler = (message.len()..bytes).map(|at| filler(number, at));

@@ -69,7 +69,7 @@ fn run_seeds(from: u64, count: u64) -> Option<(u64, String)> {
                     if seed - from >= count {
                         break;
                     }
-                    let outcome = run(&Scenario::draw(seed), Detail::Nothing);
+                    let outcome = run(&scenario_of(seed), Detail::Nothing);
                     let mut sum = sum.lock().unwrap_or_else(PoisonError::into_inner);
                     sum.virtual_ms += outcome.virtual_ms;
                     sum.connections += outcome.connections;
@@ -123,7 +123,7 @@ fn seeds() {
     if let Some(seed) = number("SEED") {
         let cuts = std::env::var("CUT").unwrap_or_default();
         let cuts = Cuts::parse(&cuts).unwrap_or_else(|| panic!("CUT={cuts} is no cut"));
-        let scenario = Scenario::draw(seed).cut(&cuts);
+        let scenario = scenario_of(seed).cut(&cuts);
         if let Some(failure) = tell(&scenario, detail) {
             panic!("seed {seed}: {failure}");
         }
@@ -132,10 +132,26 @@ fn seeds() {
     let count = if std::env::var("SEEDS").is_ok_and(|text| text == "forever") { u64::MAX } else { number("SEEDS").unwrap_or(SEEDS) };
     if let Some((seed, failure)) = run_seeds(number("FROM").unwrap_or(FROM), count) {
         print(&format!("seed {seed} failed: {failure}\nmaking it smaller ..."));
-        let cuts = shrink(&Scenario::draw(seed), &failure);
-        let smaller = Scenario::draw(seed).cut(&cuts);
+        let cuts = shrink(&scenario_of(seed), &failure);
+        let smaller = scenario_of(seed).cut(&cuts);
         let smaller_failure = tell(&smaller, Detail::Script).unwrap_or_default();
         panic!("seed {seed}: {smaller_failure}\nreplay it: make sim SEED={seed} CUT={cuts}");
+    }
+}
+
+/// The seed, or with `CONNECTIONS=` a big one of that many.
+fn scenario_of(seed: u64) -> Scenario {
+    match number("CONNECTIONS") {
+        Some(connections) => Scenario::draw_big(seed, connections as usize),
+        None => Scenario::draw(seed),
+    }
+}
+
+#[test]
+fn thousands_of_connections() {
+    for seed in [1, 2] {
+        let outcome = run(&Scenario::draw_big(seed, 4_000), Detail::Nothing);
+        assert!(outcome.failure.is_none(), "seed {seed} of 4,000: {:?}", outcome.failure);
     }
 }
 

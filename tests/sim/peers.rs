@@ -240,14 +240,14 @@ impl World {
         if known.output.len() > 100_000 {
             return;
         }
-        let frames = if known.character == Character::Floods { known.dice.between(5, 60) } else { 1 };
+        let frames = if known.character == Character::Floods { known.dice.between(3, 30) } else { 1 };
         for _ in 0..frames {
             if known.dice.chance(0.3) || quiet {
                 known.framing.ask(&mut known.output);
                 known.asked += 1;
                 continue;
             }
-            let bytes = known.dice.spread(20, 1_500) as usize;
+            let bytes = known.dice.spread(20, 800) as usize;
             let message = self.oracle.ledger.next(line, 0, Lane::Direct, bytes);
             if known.framing.encode(None, &[&message], &mut known.output).is_ok() {
                 self.oracle.ledger.accepted(line, 0, Lane::Direct);

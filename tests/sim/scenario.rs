@@ -53,7 +53,7 @@ pub struct Scenario {
     pub end_ms: u64,
     pub faults: Faults,
     pub buffer_bytes: (u64, u64),
-    /// Everything is cut to this, when a failing seed is shrunk.
+    /// What was cut away when a failing seed was shrunk.
     pub cuts: Cuts,
 }
 
@@ -72,10 +72,10 @@ impl Scenario {
         let hosts = (0..servers + clients).map(|number| HostPlan::draw(&mut dice, number < servers, number == main, small));
         let hosts: Vec<_> = hosts.collect();
         let mut peers: Vec<Character> = Vec::new();
-        for _ in 0..dice.between(1, if small { 6 } else { 45 }) {
+        for _ in 0..dice.between(1, if small { 6 } else { 30 }) {
             peers.push(Character::draw(&mut dice));
         }
-        let heal_ms = u64::from(timeout_ms) * dice.between(8, 40);
+        let heal_ms = u64::from(timeout_ms) * dice.between(6, 30);
         let farewell_ms = heal_ms + u64::from(timeout_ms) * 8 + 20_000;
         let end_ms = farewell_ms + u64::from(timeout_ms) * 6 + 20_000;
         let buffer_bytes = dice.pick(&[(200, 2_000), (2_000, 60_000), (60_000, 400_000)]);
@@ -102,7 +102,12 @@ impl Scenario {
         let mut dice = Dice::new(seed, "big", 0);
         scenario.peers = (0..connections).map(|_| Character::draw_quiet(&mut dice)).collect();
         scenario.hosts.truncate(1);
-        scenario.hosts[0].connections_max = heartline::reactor::CONNECTIONS_MAX;
+        let host = &mut scenario.hosts[0];
+        host.connections_max = heartline::reactor::CONNECTIONS_MAX;
+        (host.capacity, host.verdicts_per_turn, host.mode) = (1024, 4096, Mode::Blocking);
+        scenario.timeout_ms = scenario.timeout_ms.max(20_000);
+        (scenario.interval_ms, scenario.suspect_ms) = (scenario.timeout_ms / 3, scenario.timeout_ms / 2);
+        scenario.buffer_bytes = (2_000, 60_000);
         scenario.heal_ms = u64::from(scenario.timeout_ms) * 6;
         scenario.farewell_ms = scenario.heal_ms + u64::from(scenario.timeout_ms) * 4 + 20_000;
         scenario.end_ms = scenario.farewell_ms + u64::from(scenario.timeout_ms) * 4 + 20_000;
@@ -189,7 +194,7 @@ impl HostPlan {
         Self {
             mode,
             listens,
-            dials: if listens && dice.chance(0.8) { 0 } else { dice.between(1, if small { 3 } else { 20 }) as usize },
+            dials: if listens && dice.chance(0.8) { 0 } else { dice.between(1, if small { 3 } else { 12 }) as usize },
             role: dice.pick(&roles),
             half_open: dice.chance(0.2),
             deliver_beats: dice.chance(0.2),
