@@ -8,9 +8,9 @@ pub struct Dice(u64);
 impl Dice {
     /// The dice of one part, with a number where there are several.
     pub fn new(seed: u64, part: &str, number: u64) -> Self {
-        let named = part.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-        });
+        let named = part
+            .bytes()
+            .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
         let mut dice = Self(seed ^ named.rotate_left(17) ^ number.wrapping_mul(0x9e37_79b9_7f4a_7c15));
         dice.draw();
         dice

@@ -8,7 +8,8 @@ use std::time::Duration;
 use heartline::frame::Framing;
 use heartline::reactor::core::Reactor;
 use heartline::reactor::{
-    Address, Close, Config, ConnectionId, DrainOptions, EventKind, Events, Limits, ListenOptions, Marks, Options, Reason,
+    Address, Close, Config, ConnectionId, DrainOptions, EventKind, Events, Limits, ListenOptions, Marks, Options,
+    Reason,
 };
 
 use super::dice::Dice;
@@ -71,7 +72,8 @@ impl Host {
         let framing = options.framing.clone();
         options.half_open = plan.half_open;
         options.deliver_beats = plan.deliver_beats;
-        options.marks = Marks { high_bytes: plan.high_bytes, low_bytes: plan.high_bytes / 4, when_full: plan.when_full };
+        options.marks =
+            Marks { high_bytes: plan.high_bytes, low_bytes: plan.high_bytes / 4, when_full: plan.when_full };
         options.limits = Limits {
             first_frame_ms: if dice.chance(0.2) { timeout_ms * 2 } else { 0 },
             frame_ms: timeout_ms * 2,
@@ -80,7 +82,8 @@ impl Host {
             close_ms: timeout_ms,
         };
         if plan.listens {
-            let listening = ListenOptions { backlog: dice.pick(&[4096, 4096, 5]), ..ListenOptions::new(options.clone()) };
+            let listening =
+                ListenOptions { backlog: dice.pick(&[4096, 4096, 5]), ..ListenOptions::new(options.clone()) };
             reactor.listen(&Address::Tcp(address(process)), &listening).expect("a listener");
         }
         let mailbox = reactor.mailbox().expect("a mailbox");
@@ -97,11 +100,8 @@ impl Host {
         }
         let act_ns = u64::from(timeout_ms) * MS / dice.between(1, 12);
         let mut world = sim.world.borrow_mut();
-        world.oracle.hosts[process].judged = Some(Judged {
-            interval_ms: policy.interval_ms,
-            timeout_ms: policy.timeout_ms,
-            asks: policy.role.asks(),
-        });
+        world.oracle.hosts[process].judged =
+            Some(Judged { interval_ms: policy.interval_ms, timeout_ms: policy.timeout_ms, asks: policy.role.asks() });
         world.oracle.hosts[process].capacity = plan.capacity;
         world.oracle.hosts[process].is_exact = !plan.autopsy;
         world.push(0, Happening::Call(process));
@@ -367,7 +367,11 @@ impl Host {
     fn leave(&mut self, sim: &Sim) {
         self.left = true;
         let timeout_ms = self.options.limits.close_ms.into();
-        let options = DrainOptions { spread_ms: self.dice.pick(&[0, timeout_ms]), limit_ms: timeout_ms * 2, ..DrainOptions::default() };
+        let options = DrainOptions {
+            spread_ms: self.dice.pick(&[0, timeout_ms]),
+            limit_ms: timeout_ms * 2,
+            ..DrainOptions::default()
+        };
         self.reactor.drain(options).expect("a drain");
         let mut world = sim.world.borrow_mut();
         let truth = &mut world.oracle.hosts[self.process];

@@ -203,11 +203,7 @@ impl Net for Kernel {
             world.wait_begins(me, timeout_ms);
             timeout_ms != Some(0)
         });
-        let most = if blocks {
-            self.sleep(timeout_ms)
-        } else {
-            self.sim.world.borrow().processes[me].list_max
-        };
+        let most = if blocks { self.sleep(timeout_ms) } else { self.sim.world.borrow().processes[me].list_max };
         let mut world = self.sim.world.borrow_mut();
         if world.is_ready(me) {
             world.collect(me, most, ready);

@@ -133,7 +133,8 @@ fn filler(number: u32, at: usize) -> u8 {
 }
 
 fn parse(message: &[u8]) -> Result<(usize, usize, Lane, u32), String> {
-    let wrong = || format!("a message that nobody sent: {:?}", String::from_utf8_lossy(&message[..message.len().min(40)]));
+    let wrong =
+        || format!("a message that nobody sent: {:?}", String::from_utf8_lossy(&message[..message.len().min(40)]));
     let head = message.get(..HEAD_BYTES).and_then(|head| std::str::from_utf8(head).ok()).ok_or_else(wrong)?;
     let part = |range: std::ops::Range<usize>| u32::from_str_radix(&head[range], 16).map_err(|_| wrong());
     let (line, side, lane, number) = (part(0..8)?, part(8..9)?, part(9..10)?, part(10..18)?);

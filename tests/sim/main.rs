@@ -45,9 +45,10 @@ const SEEDS: u64 = 1000;
 const FROM: u64 = 1;
 
 fn number(name: &str) -> Option<u64> {
-    std::env::var(name).ok().filter(|text| !text.trim().is_empty()).map(|text| {
-        text.trim().parse().unwrap_or_else(|_| panic!("{name}={text} is not a number"))
-    })
+    std::env::var(name)
+        .ok()
+        .filter(|text| !text.trim().is_empty())
+        .map(|text| text.trim().parse().unwrap_or_else(|_| panic!("{name}={text} is not a number")))
 }
 
 fn print(text: &str) {
@@ -129,7 +130,11 @@ fn seeds() {
         }
         return;
     }
-    let count = if std::env::var("SEEDS").is_ok_and(|text| text == "forever") { u64::MAX } else { number("SEEDS").unwrap_or(SEEDS) };
+    let count = if std::env::var("SEEDS").is_ok_and(|text| text == "forever") {
+        u64::MAX
+    } else {
+        number("SEEDS").unwrap_or(SEEDS)
+    };
     if let Some((seed, failure)) = run_seeds(number("FROM").unwrap_or(FROM), count) {
         print(&format!("seed {seed} failed: {failure}\nmaking it smaller ..."));
         let cuts = shrink(&scenario_of(seed), &failure);

@@ -32,8 +32,6 @@ pub struct HostPlan {
     pub autopsy: bool,
     /// `poll` gets a time-out of its own, in milliseconds.
     pub poll_ms: Option<u64>,
-    /// How busy its application is: an act every so many milliseconds.
-    pub act_ms: u64,
     pub message_bytes_max: u64,
     pub pauses: bool,
     pub closes: bool,
@@ -57,19 +55,26 @@ pub struct Scenario {
     pub cuts: Cuts,
 }
 
-const FRAMINGS: &[&str] =
-    &["length:4be", "length:4be,ask=?,answer=!", "varint,ask=?,answer=!", "delimiter:\\n,ask=PING,answer=PONG", "line-header,key=length"];
+const FRAMINGS: &[&str] = &[
+    "length:4be",
+    "length:4be,ask=?,answer=!",
+    "varint,ask=?,answer=!",
+    "delimiter:\\n,ask=PING,answer=PONG",
+    "line-header,key=length",
+];
 
 impl Scenario {
     pub fn draw(seed: u64) -> Self {
         let mut dice = Dice::new(seed, "scenario", 0);
         let timeout_ms = dice.spread(400, 400_000) as u32;
         let interval_ms = (u64::from(timeout_ms) * dice.between(15, 50) / 100).max(20) as u32;
-        let suspect_ms = (interval_ms + (timeout_ms - interval_ms) * dice.between(10, 90) as u32 / 100).max(interval_ms + 1);
+        let suspect_ms =
+            (interval_ms + (timeout_ms - interval_ms) * dice.between(10, 90) as u32 / 100).max(interval_ms + 1);
         let small = dice.chance(0.5);
         let (servers, clients) = dice.pick(&[(1, 0), (1, 0), (1, 1), (2, 1), (1, 2)]);
         let main = dice.below(servers + clients + 1);
-        let hosts = (0..servers + clients).map(|number| HostPlan::draw(&mut dice, number < servers, number == main, small));
+        let hosts =
+            (0..servers + clients).map(|number| HostPlan::draw(&mut dice, number < servers, number == main, small));
         let hosts: Vec<_> = hosts.collect();
         let mut peers: Vec<Character> = Vec::new();
         for _ in 0..dice.between(1, if small { 6 } else { 30 }) {
@@ -207,7 +212,6 @@ impl HostPlan {
             connections_max: dice.pick(&[1 << 20, 1 << 20, 1 << 20, 8]),
             autopsy: dice.chance(0.2),
             poll_ms: if dice.chance(0.2) { Some(dice.spread(1, 5_000)) } else { None },
-            act_ms: 0,
             message_bytes_max: dice.pick(&[100, 100, 2_000, 30_000]),
             pauses: dice.chance(0.3),
             closes: dice.chance(0.5),

@@ -270,7 +270,8 @@ impl World {
 
     fn put_on_line(&mut self, number: usize, count: usize) {
         let line = self.socks[number].line;
-        let first = if count > 1 && self.fault(Fault::Cut) { 1 + self.dice.below(count as u64 - 1) as usize } else { count };
+        let first =
+            if count > 1 && self.fault(Fault::Cut) { 1 + self.dice.below(count as u64 - 1) as usize } else { count };
         for part in [first, count - first] {
             if part > 0 {
                 let at = (self.now_ns + self.flight_ns(line)).max(self.last_due(number));

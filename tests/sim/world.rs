@@ -173,7 +173,8 @@ impl World {
 
     /// Something happens, or a process waits: in between time must pass sooner or later (R6, R9).
     pub fn moves(&mut self, what: Option<Happening>) {
-        self.moves = if self.now_ns / MS > self.moves.0 { (self.now_ns / MS, 0) } else { (self.moves.0, self.moves.1 + 1) };
+        self.moves =
+            if self.now_ns / MS > self.moves.0 { (self.now_ns / MS, 0) } else { (self.moves.0, self.moves.1 + 1) };
         if self.moves.1 > 20_000 + 100 * self.peers.len() {
             super::oracle::wrong("spin", format_args!("{} moves within a millisecond: {what:?}", self.moves.1));
         }
@@ -248,7 +249,7 @@ impl World {
             if tries >= 6 {
                 return self.push(back, Happening::Answered(sock, ETIMEDOUT));
             }
-            let again = self.now_ns + (1000 * MS << tries);
+            let again = self.now_ns + ((1000 * MS) << tries);
             return self.push(again, Happening::Syn(sock, listener, tries + 1));
         }
         if !self.listeners[listener].open {
@@ -344,7 +345,8 @@ impl World {
     fn some_line(&mut self) -> Option<usize> {
         for _ in 0..20 {
             let line = self.fault_dice.below(self.lines.len() as u64) as usize;
-            let alive = |sock: Option<usize>| sock.is_some_and(|sock| !self.socks[sock].gone && !self.socks[sock].broken);
+            let alive =
+                |sock: Option<usize>| sock.is_some_and(|sock| !self.socks[sock].gone && !self.socks[sock].broken);
             if self.lines.get(line).is_some_and(|line| line.socks.into_iter().all(alive)) {
                 return Some(line);
             }
