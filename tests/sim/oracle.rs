@@ -430,6 +430,16 @@ impl World {
                 }
             }
             EventKind::Suspect { .. } => {
+                // The wheel is asked last: what was there when the wait ended has been heard. In a small batch the
+                // verdict may be told a poll later.
+                let sock = &self.socks[conn.sock];
+                let arrived_ns = self.processes[process].clock_ns(sock.arrived_ns);
+                let rests = conn.paused || sock.is_stuck() || sock.arrived_bytes == 0 || truth.capacity < 1024;
+                let suspect_ns = u64::from(self.scenario.suspect_ms) * MS;
+                if !rests && arrived_ns < truth.now_ns && truth.now_ns - arrived_ns + conn.lag_ns < suspect_ns {
+                    let ms = (truth.now_ns - arrived_ns) / MS;
+                    wrong("false suspect", format_args!("process {process}: id {token}, bytes came {ms} ms ago"));
+                }
                 if std::mem::replace(&mut conn.suspect, true) {
                     wrong("order", format_args!("process {process}: Suspect twice of id {token}"));
                 }
@@ -505,7 +515,6 @@ impl World {
         let timeout_ns = u64::from(judged.timeout_ms) * MS;
         // What never sent a byte is silent from its beginning.
         let alive_ns = if self.socks[conn.sock].arrived_bytes > 0 { look.arrived_ns } else { conn.heard_ns };
-        let alive_ns = alive_ns.max(if self.socks[conn.sock].arrived_bytes > 0 { 0 } else { conn.heard_ns });
         let silent_ns = look.now_ns.saturating_sub(alive_ns);
         let away_ns = truth.attended.least_away_ns(alive_ns, look.now_ns);
         // L4 rounds down when it judges and up when it hears; only the age of the clock is let pass.
