@@ -12,7 +12,13 @@ pub struct Named {
     pub showed: &'static str,
 }
 
-pub const NAMED: &[Named] = &[];
+pub const NAMED: &[Named] = &[Named {
+    name: "a host that obeys wait_ms",
+    seed: 10,
+    cut: "",
+    showed: "a promise that the turn had made before it moved its deadlines: a host that came back when it was told to was \
+             found late, and the dead were found that much later",
+}];
 
 impl Named {
     pub fn scenario(&self) -> Scenario {
