@@ -47,7 +47,7 @@ faults! {
     /// This process is stopped; in ten timeouts.
     Stop "stop" 6.0,
     /// It is stopped in the middle of a system call; a share of them.
-    StopInside "stop-inside" 0.001,
+    StopInside "stop-inside" 0.004,
     /// A line is dark in one or both directions for a while; in ten timeouts, somewhere.
     Dark "dark" 12.0,
     /// A line resets; in ten timeouts, somewhere.
