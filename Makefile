@@ -3,6 +3,7 @@
 CARGO ?= cargo
 SECONDS ?= 60        # make fuzz: for each target
 ONLY ?=              # make bench: figures to take, as in ONLY=memory,echo
+SEEDS ?=             # make sim: how many seeds; SEED, FROM, TRACE, CUT and CONNECTIONS are in CONTRIBUTING.md
 ARGS ?=              # make demo: more arguments, as in ARGS=--json
 MINUTES ?= 10        # make soak
 PEERS ?= 1000000     # make month
@@ -10,7 +11,7 @@ DAYS ?= 30           # make month
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: demo test test-full bench bench-timers soak month fmt clippy doc fuzz help
+.PHONY: demo test test-full sim sim-long bench bench-timers soak month fmt clippy doc fuzz help
 
 demo: ## show what Heartline is for, on loopback, in about 15 seconds
 	$(CARGO) run --release --quiet -- demo $(ARGS)
@@ -22,6 +23,12 @@ test: ## everything that must hold before a change lands (Linux; as root, for ne
 test-full: ## the same and the slow rest: Miri, fuzzing, long stops, coverage
 	scripts/install-tools
 	python3 scripts/test.py --full
+
+sim: ## the reactor in a simulated world: SEEDS (1000) seeds, or one, as in SEED=42
+	SEEDS='$(strip $(SEEDS))' SEED='$(strip $(SEED))' $(CARGO) test --profile sim --features sim --test sim seeds -- --nocapture
+
+sim-long: ## the same with ever new seeds, from FROM on, until one fails or you stop it
+	SEEDS=forever SEED= $(CARGO) test --profile sim --features sim --test sim seeds -- --nocapture
 
 bench: ## Heartline's figures in one run, beside a bare epoll loop in C; status 1 if one is missed
 	python3 benches/bench.py --only '$(strip $(ONLY))'

@@ -49,6 +49,7 @@ impl<N: Net> Reactor<N> {
         }
         // Answers and asks of this turn do not wait for the application.
         self.flush();
+        self.promise_next();
         if self.nested {
             self.set_alarm()?;
         }
@@ -69,6 +70,7 @@ impl<N: Net> Reactor<N> {
         self.serve_ready_list(listed, events);
         self.accept_all(events);
         self.read_mail();
+        self.look_back();
         self.judge();
         self.proceed_with_drain();
         self.bury(events);
@@ -124,6 +126,13 @@ impl<N: Net> Reactor<N> {
     pub(crate) fn promise(&mut self, now: Millis) {
         let at = self.monitor.deadline().map(|deadline| deadline.max(now));
         self.monitor.promise(at);
+    }
+
+    /// The turn, or the application after it, has changed what is due next. Who comes back when `wait_ms` or the
+    /// descriptor says is not late, and who comes later than that is (L5).
+    fn promise_next(&mut self) {
+        let deadline = self.monitor.deadline();
+        self.monitor.promise(deadline);
     }
 
     /// Attended time: the clock of the limits (L5, L10).
@@ -215,6 +224,17 @@ impl<N: Net> Reactor<N> {
         }
     }
 
+    /// What this turn has heard is stamped with the clock of its beginning, or of 64 connections ago (L4). If it was
+    /// stopped in between, that time is nobody's: else those heard after the stop would be judged from before it (L5).
+    fn look_back(&mut self) {
+        let now = Millis::floor(self.net.now_ns());
+        if now.since(self.now) > u64::from(self.config.granularity_ms) {
+            self.monitor.promise(Some(self.now));
+            self.monitor.woke(now);
+            self.read_clock();
+        }
+    }
+
     pub(crate) fn refresh_heard_at(&mut self) {
         self.heard_at = Millis::ceil(self.net.now_ns()).max(self.heard_at);
     }
@@ -269,6 +289,7 @@ impl<N: Net> Reactor<N> {
     /// Milliseconds until [`poll`](Self::poll) has something to do without the kernel's asking; `None` if never. For
     /// loops that take a timeout; it is 0 while work waits.
     pub fn wait_ms(&mut self) -> Option<u64> {
+        self.promise_next();
         if self.has_work() {
             return Some(0);
         }
@@ -277,6 +298,7 @@ impl<N: Net> Reactor<N> {
     }
 
     fn set_alarm(&mut self) -> io::Result<()> {
+        self.promise_next();
         let at = if self.has_work() { Some(self.now) } else { self.deadline() };
         if at != self.alarm {
             self.alarm = at;
