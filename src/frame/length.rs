@@ -17,7 +17,7 @@ pub(crate) struct Length {
     /// Whether the field counts the head as well.
     pub(super) includes_head: bool,
     /// What makes the field's value the message's length: `adjust`, less the head if that is counted.
-    bias: i64,
+    pub(super) bias: i64,
     /// The most that the field can say.
     most: u64,
     /// How many bits of a word of eight bytes that begins with the field are not the field's.
@@ -65,7 +65,7 @@ impl Field {
         }
     }
 
-    fn is_big(self) -> bool {
+    pub(super) fn is_big(self) -> bool {
         matches!(self, Self::TwoBig | Self::ThreeBig | Self::FourBig | Self::EightBig)
     }
 

@@ -80,11 +80,12 @@ impl<N: Net> Reactor<N> {
     /// Waits, sets `now`, and does the I/O of what was ready. Whoever comes late looks again before anybody is judged:
     /// the list says what was ready when the wait *ended*, and a full one may have left something out.
     fn await_and_serve(&mut self, events: &mut Events, until: Option<Millis>) -> io::Result<()> {
-        let before = self.read_clock();
+        let before = Millis::floor(self.net.now_ns()).max(self.now);
         // A turn or an application that took longer than promised is a stall too. The verdict tells of it, at once.
         self.monitor.woke(before);
-        let deadline = self.deadline();
-        self.promise(before);
+        let mut judging = self.monitor.deadline();
+        self.monitor.promise(judging);
+        let deadline = earlier(judging, self.own_deadline());
         let busy = !events.is_empty() || self.has_work() || self.woken;
         let wake = if busy { Some(before) } else { earlier(deadline, until) };
         let mut timeout_ms = wake.map(|wake| wake.since(before));
@@ -99,14 +100,18 @@ impl<N: Net> Reactor<N> {
                 break;
             }
             let now = self.read_clock();
-            self.monitor.woke(now);
-            self.promise(now);
+            // A stall moves what is due; time alone does not.
+            if self.monitor.woke(now).is_some() {
+                judging = self.monitor.deadline();
+            }
+            self.monitor.promise(judging);
             let count = self.serve_readiness(&ready, events);
             let late = timeout_ms != Some(0) && deadline.is_some_and(|deadline| now > deadline + TICK_MS);
             if count < ready_max && !late {
                 break;
             }
             timeout_ms = Some(0);
+            judging = self.monitor.deadline();
         }
         self.ready_list = Some((ready, ready_max));
         outcome
@@ -121,11 +126,6 @@ impl<N: Net> Reactor<N> {
         self.now
     }
 
-    pub(crate) fn promise(&mut self, now: Millis) {
-        let at = self.monitor.deadline().map(|deadline| deadline.max(now));
-        self.monitor.promise(at);
-    }
-
     /// Attended time: the clock of the limits (L5, L10).
     pub(crate) fn attended(&self, at: Millis) -> Millis {
         at - self.monitor.stalls().ms
@@ -134,11 +134,12 @@ impl<N: Net> Reactor<N> {
     /// Apart from the turn, so that the compiler keeps the path of every read in registers.
     #[inline(never)]
     fn serve_readiness(&mut self, ready: &N::Ready, events: &mut Events) -> usize {
-        let mut count = 0;
+        let mut until_clock = CLOCK_EVERY;
         for notice in N::each_ready(ready) {
-            count += 1;
-            if count % CLOCK_EVERY == 0 {
+            until_clock -= 1;
+            if until_clock == 0 {
                 self.refresh_heard_at();
+                until_clock = CLOCK_EVERY;
             }
             if notice.is_news() && notice.token() < CONNECTION_TOKENS {
                 let id = ConnectionId::from_raw(notice.token());
@@ -150,7 +151,7 @@ impl<N: Net> Reactor<N> {
             }
             self.serve_unusual(notice, events);
         }
-        count
+        N::each_ready(ready).count()
     }
 
     #[inline(never)]
@@ -240,7 +241,12 @@ impl<N: Net> Reactor<N> {
 
     /// When the next thing is to be done without the kernel's asking; `None` if never.
     fn deadline(&self) -> Option<Millis> {
-        let mut deadline = self.monitor.deadline();
+        earlier(self.monitor.deadline(), self.own_deadline())
+    }
+
+    /// The same of what the monitor does not know of.
+    fn own_deadline(&self) -> Option<Millis> {
+        let mut deadline = None;
         for (_, listening) in &self.listeners {
             deadline = earlier(deadline, listening.retry_at);
         }
