@@ -9,7 +9,7 @@ use slab::Slab;
 
 use super::accept::Listening;
 use super::close::{Closing, Ended};
-use super::connection::{Connection, ConnectionId, Flags, GENERATION_MAX};
+use super::connection::{Connection, ConnectionId, GENERATION_MAX};
 use super::counters::Counters;
 use super::drain::Drain;
 use super::events::{Events, Record, RecordKind};
@@ -158,16 +158,7 @@ impl<N: Net> Reactor<N> {
     ) -> ConnectionId {
         self.generation = if self.generation >= GENERATION_MAX { 1 } else { self.generation + 1 };
         let address = if self.config.statistics { address(&mut self.net, &socket) } else { None };
-        let slot = self.connections.insert(Connection {
-            socket,
-            generation: self.generation,
-            user: 0,
-            inbound: None,
-            outbox: None,
-            bundle: super::connection::NO_BUNDLE,
-            options,
-            flags: Flags::new(flags),
-        });
+        let slot = self.connections.insert(Connection::new(socket, self.generation, options, flags));
         if self.config.statistics {
             let statistics = Statistics::new(address, self.now, self.monitor.stalls().count);
             if slot == self.statistics.len() {

@@ -231,7 +231,8 @@ pub(crate) struct OptionsTable {
 pub(crate) struct Entry {
     /// As the caller gave them, to find them again.
     given: Options,
-    dialled: bool,
+    /// For connections that we dial.
+    pub(crate) dialled: bool,
     /// As they hold: the policy settled, the frame limit of a dialled connection applied.
     pub(crate) options: Options,
     /// A beat is answered by itself and shown to nobody: the quick way.

@@ -209,7 +209,7 @@ impl<N: Net> Reactor<N> {
         let connection = &mut self.connections[slot as usize];
         let base = events.lent;
         // A short unfinished frame is joined with what comes now.
-        let kept = connection.inbound.take();
+        let kept = connection.take_inbound();
         let mut from = base;
         if let Some(kept) = &kept {
             let rest = &kept.bytes[kept.cut..];
@@ -221,7 +221,9 @@ impl<N: Net> Reactor<N> {
         let count = match self.net.recv(&connection.socket, &mut buffer[..room]) {
             Ok(count) if count > 0 => count,
             other => {
-                connection.inbound = kept;
+                if let Some(kept) = kept {
+                    connection.set_inbound(kept);
+                }
                 return self.read_nothing(slot, other);
             }
         };

@@ -104,11 +104,11 @@ impl<N: Net> Reactor<N> {
             let Some(connection) = self.connections.get_mut(id.slot() as usize) else { break 'usual };
             if connection.generation != id.generation()
                 || connection.bundle != NO_BUNDLE
-                || connection.outbox.is_some()
-                || !connection.flags.takes_sends()
+                || !connection.flags.takes_sends_at_once()
             {
                 break 'usual;
             }
+            debug_assert!(connection.agrees());
             let (slot, bundle, length) = (id.slot(), &mut connection.bundle, message.len());
             let framing = &self.options.get(connection.options).framing;
             let place = if framing.has_plain_head(head) {

@@ -144,7 +144,8 @@ impl<N: Net> Reactor<N> {
             if notice.is_news() && notice.token() < CONNECTION_TOKENS {
                 let id = ConnectionId::from_raw(notice.token());
                 let Some(connection) = self.live(id) else { continue };
-                if connection.flags.is_usual() && connection.inbound.is_none() {
+                debug_assert!(connection.agrees());
+                if connection.flags.is_usual() {
                     self.receive_usual(id, events);
                     continue;
                 }
