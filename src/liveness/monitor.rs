@@ -307,6 +307,7 @@ impl Monitor {
 
     /// The wait is over. A stall is found here, before anything is heard, and reported by the next `advance` (L5).
     /// After a stall every peer is looked at once.
+    #[inline]
     pub fn woke(&mut self, now: Millis) -> Option<Stall> {
         let stall = self.time.arrive(now, self.len > 0)?;
         self.stalled_ms += stall.ms;

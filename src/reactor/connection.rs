@@ -35,6 +35,13 @@ impl ConnectionId {
         if raw < 1 << 53 { Self(raw) } else { Self::NONE }
     }
 
+    /// The id that a token below 2^56 is. If it is not below 2^53 it is nobody's: its generation is beyond
+    /// [`GENERATION_MAX`].
+    #[inline]
+    pub(crate) const fn from_token(token: u64) -> Self {
+        Self(token)
+    }
+
     #[inline]
     pub(crate) const fn slot(self) -> u32 {
         (self.0 & ((1 << SLOT_BITS) - 1)) as u32
@@ -222,6 +229,15 @@ mod tests {
         let id = ConnectionId::new(7, 9);
         for bit in 53..64 {
             assert_eq!(ConnectionId::from_raw(id.get() | 1 << bit), ConnectionId::NONE);
+        }
+    }
+
+    #[test]
+    fn a_token_beyond_53_bits_has_a_generation_that_nobody_has() {
+        let id = ConnectionId::new(7, 9);
+        assert_eq!(ConnectionId::from_token(id.get()), id);
+        for bit in 53..56 {
+            assert!(ConnectionId::from_token(id.get() | 1 << bit).generation() > GENERATION_MAX);
         }
     }
 }

@@ -38,6 +38,8 @@ pub struct Reactor<N: Net> {
     pub(crate) options: OptionsTable,
     pub(crate) policies: DefaultPolicies,
     pub(crate) listeners: Slab<Listening<N>>,
+    /// When a listener wants a turn without the kernel's asking; at once: [`Millis`] 0. See `plan_accepts`.
+    pub(crate) accept_at: Option<Millis>,
     pub(crate) sends: Sends,
     pub(crate) counters: Counters,
     /// Events that wait for a poll, with the bytes that they lend.
@@ -118,6 +120,7 @@ impl<N: Net> Reactor<N> {
             options: OptionsTable::default(),
             policies,
             listeners: Slab::new(),
+            accept_at: None,
             sends: Sends::default(),
             counters: Counters::default(),
             pending: VecDeque::new(),

@@ -281,6 +281,12 @@ impl OptionsTable {
         self.entries[usize::from(index)].uses -= 1;
     }
 
+    /// The framing behind a number; of one that is in use there always is one.
+    #[inline(always)]
+    pub(crate) fn framing(&self, index: u16) -> Option<&Framing> {
+        self.entries.get(usize::from(index)).map(|entry| &*entry.options.framing)
+    }
+
     /// The options behind a number that is in use.
     #[inline(always)]
     pub(crate) fn get(&self, index: u16) -> &Options {

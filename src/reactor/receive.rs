@@ -111,8 +111,8 @@ impl<N: Net> Reactor<N> {
         // L1, L3: any byte proves life; once per read.
         self.monitor.heard(slot, self.heard_at);
         self.counters.bytes_in += count as u64;
-        let framing = &self.options.get(connection.options).framing;
-        let Some(head) = framing.sole_message(window, count) else {
+        let framing = self.options.framing(connection.options);
+        let Some(head) = framing.and_then(|framing| framing.sole_message(window, count)) else {
             return self.receive_unusual(id, events, count);
         };
         self.counters.messages_in += 1;

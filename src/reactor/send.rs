@@ -110,7 +110,7 @@ impl<N: Net> Reactor<N> {
             }
             debug_assert!(connection.agrees());
             let (slot, bundle, length) = (id.slot(), &mut connection.bundle, message.len());
-            let framing = &self.options.get(connection.options).framing;
+            let Some(framing) = self.options.framing(connection.options) else { break 'usual };
             let place = if framing.has_plain_head(head) {
                 let Some(frame) = self.sends.begin(slot, bundle, 4 + length) else { break 'usual };
                 let (head, place) = frame.split_at_mut(4);

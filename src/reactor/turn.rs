@@ -11,12 +11,12 @@ use super::net::{Net, Notice, Readiness};
 use super::statistics::Step;
 use crate::time::{Millis, TICK_MS};
 
-/// Tokens below this are ids of connections.
+/// Tokens below this are ids of connections. The others stay below 2^56: see [`ConnectionId::from_token`].
 const CONNECTION_TOKENS: u64 = 1 << 53;
 /// Tokens of listeners carry this bit and the listener's number.
-pub(crate) const LISTENER_TOKEN: u64 = 1 << 60;
-pub(crate) const WAKER_TOKEN: u64 = 1 << 61;
-pub(crate) const ALARM_TOKEN: u64 = 1 << 62;
+pub(crate) const LISTENER_TOKEN: u64 = 1 << 53;
+pub(crate) const WAKER_TOKEN: u64 = 1 << 54;
+pub(crate) const ALARM_TOKEN: u64 = 1 << 55;
 
 /// Waits with 0 that may follow one late or filled wait: a bound on how long a flood can hold a turn back.
 const WAITS_MAX: usize = 64;
@@ -141,14 +141,14 @@ impl<N: Net> Reactor<N> {
                 self.refresh_heard_at();
                 until_clock = CLOCK_EVERY;
             }
-            if notice.is_news() && notice.token() < CONNECTION_TOKENS {
-                let id = ConnectionId::from_raw(notice.token());
-                let Some(connection) = self.live(id) else { continue };
+            let id = ConnectionId::from_token(notice.token());
+            if notice.is_news()
+                && let Some(connection) = self.live(id)
+                && connection.flags.is_usual()
+            {
                 debug_assert!(connection.agrees());
-                if connection.flags.is_usual() {
-                    self.receive_usual(id, events);
-                    continue;
-                }
+                self.receive_usual(id, events);
+                continue;
             }
             self.serve_unusual(notice, events);
         }
@@ -237,7 +237,7 @@ impl<N: Net> Reactor<N> {
             || !self.pending.is_empty()
             || !self.sends.is_empty()
             || self.mail.as_ref().is_some_and(Mail::has_more)
-            || self.listeners.iter().any(|(_, listening)| listening.wants_turn())
+            || self.accept_at.is_some_and(|at| at <= self.now)
     }
 
     /// When the next thing is to be done without the kernel's asking; `None` if never.
@@ -247,10 +247,7 @@ impl<N: Net> Reactor<N> {
 
     /// The same of what the monitor does not know of.
     fn own_deadline(&self) -> Option<Millis> {
-        let mut deadline = None;
-        for (_, listening) in &self.listeners {
-            deadline = earlier(deadline, listening.retry_at);
-        }
+        let mut deadline = self.accept_at;
         if let Some(drain) = self.drain.as_ref().filter(|_| !self.connections.is_empty()) {
             deadline = earlier(deadline, Some(drain.next_at()));
         }
