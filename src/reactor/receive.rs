@@ -109,7 +109,9 @@ impl<N: Net> Reactor<N> {
             other => return self.received_nothing(id, other),
         };
         // L1, L3: any byte proves life; once per read.
-        self.monitor.heard(slot, self.heard_at);
+        if !self.monitor.heard_in_time(slot, self.heard_at) {
+            return self.receive_after_silence(id, events, count);
+        }
         self.counters.bytes_in += count as u64;
         let framing = self.options.framing(connection.options);
         let Some(head) = framing.and_then(|framing| framing.sole_message(window, count)) else {
@@ -138,6 +140,14 @@ impl<N: Net> Reactor<N> {
             // A signal: the edge will not come again.
             self.receive_later(id);
         }
+    }
+
+    /// What was read ends a silence that takes a second look.
+    #[inline(never)]
+    fn receive_after_silence(&mut self, id: ConnectionId, events: &mut Events, count: usize) {
+        self.monitor.heard(id.slot(), self.heard_at);
+        self.counters.bytes_in += count as u64;
+        self.receive_unusual(id, events, count);
     }
 
     /// What was read is a beat, or not just one frame.
