@@ -21,10 +21,10 @@ pub(crate) struct Length {
     /// The most that the field can say.
     most: u64,
     /// How many bits of a word of eight bytes that begins with the field are not the field's.
-    spare_bits: u32,
+    pub(super) spare_bits: u32,
     /// Those that are, in the little-endian word.
-    mask: u64,
-    is_big: bool,
+    pub(super) mask: u64,
+    pub(super) is_big: bool,
 }
 
 /// Width and byte order of a length field. One variant each, so that a cut branches once.
@@ -65,7 +65,7 @@ impl Field {
         }
     }
 
-    pub(super) fn is_big(self) -> bool {
+    fn is_big(self) -> bool {
         matches!(self, Self::TwoBig | Self::ThreeBig | Self::FourBig | Self::EightBig)
     }
 

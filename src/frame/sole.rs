@@ -7,8 +7,7 @@ use super::length::LENGTH_HEAD_BYTES_MAX;
 /// Bytes of the window that a read fills. What fills all of it is never taken for one message: more may follow.
 pub(crate) const WINDOW_BYTES: usize = 16 << 10;
 
-/// What is known beforehand of a frame that holds one message and nothing else. `true` is never more than that: the
-/// slow way tells what the other bytes are.
+/// What is known beforehand of a frame that is one message: how long it may be, and what its field then says.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Sole {
     /// Bytes of the shortest such frame.
@@ -39,15 +38,14 @@ impl Sole {
         let least = codec.head + shortest;
         let most = (codec.head + max_bytes).min(WINDOW_BYTES - 1);
         let Some(span) = most.checked_sub(least) else { return Self::NEVER };
-        let spare_bits = 64 - 8 * codec.field.width() as u8;
         Self {
             least,
             span,
             uncounted: codec.head as i64 + codec.bias,
             at: codec.at as u16,
-            spare_bits,
-            is_big: codec.field.is_big(),
-            mask: u64::MAX >> spare_bits,
+            spare_bits: codec.spare_bits as u8,
+            is_big: codec.is_big,
+            mask: codec.mask,
             head: codec.head,
         }
     }
@@ -55,7 +53,7 @@ impl Sole {
     /// Whether a frame of `count` bytes can be one message.
     #[inline(always)]
     pub(super) fn can_have(&self, count: usize) -> bool {
-        // One comparison for both ends; and no frame fills the window, which the compiler is to know.
+        // One comparison for both ends.
         count.wrapping_sub(self.least) <= self.span
     }
 
