@@ -52,6 +52,10 @@ impl Sim {
     pub fn settle(&self) {
         let mut world = self.world.borrow_mut();
         world.hear_wakers();
+        for happening in std::mem::take(&mut world.put_off) {
+            let now_ns = world.now_ns;
+            world.push(now_ns, happening);
+        }
         for process in std::mem::take(&mut world.deferred) {
             world.run_again(process);
         }

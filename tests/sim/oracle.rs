@@ -7,7 +7,7 @@ use std::io;
 use heartline::reactor::{Event, EventKind, Reason};
 use heartline::time::TICK_MS;
 
-use super::attended::Attended;
+use super::attended::{Attended, GRANULARITY_MS};
 use super::ledger::Ledger;
 use super::process::Mode;
 use super::wire::MS;
@@ -115,11 +115,12 @@ pub fn wrong(check: &str, text: std::fmt::Arguments<'_>) -> ! {
 
 impl Truth {
     /// The latest attended moment by which a silent peer must have been found, as a clock: L4's rounding, what may have
-    /// been stalls, and after a stall what it may have granted, timeout − interval in all (L5).
+    /// been stalls, and after a stall what it may have granted, timeout − interval in all (L5). Whom a stall found overdue,
+    /// since the turn before it was late by no more than jitter, had nothing left, not less: that much is granted besides.
     fn due_ns(&self, conn: &Conn, judged: Judged, clock_step_ns: u64) -> u64 {
         let (timeout_ns, interval_ns) = (u64::from(judged.timeout_ms) * MS, u64::from(judged.interval_ms) * MS);
         let away_ns = self.attended.most_away_ns(conn.heard_ns, u64::MAX);
-        let granted_ns = if away_ns > 0 { timeout_ns - interval_ns } else { 0 };
+        let granted_ns = if away_ns > 0 { timeout_ns - interval_ns + GRANULARITY_MS * MS } else { 0 };
         conn.heard_ns + timeout_ns + away_ns + granted_ns + ROUNDING_NS + clock_step_ns
     }
 }

@@ -85,6 +85,8 @@ pub struct World {
     pub buffer_bytes: (u64, u64),
     /// Runs that came due while another process was in the middle of a system call: there is one core.
     pub deferred: Vec<usize>,
+    /// What reaches a reactor only between its turns.
+    pub put_off: Vec<Happening>,
 }
 
 impl World {
@@ -117,6 +119,7 @@ impl World {
             kernel_timeout_ns: timeout_ns * dice.between(3, 30),
             buffer_bytes: scenario.buffer_bytes,
             deferred: Vec::new(),
+            put_off: Vec::new(),
             dice,
             scenario,
         };
@@ -219,7 +222,7 @@ impl World {
                 }
             }
             // Reaches a reactor only between turns.
-            Happening::Mail(_) | Happening::Call(_) => self.push(self.now_ns + 100_000, happening),
+            Happening::Mail(_) | Happening::Call(_) => self.put_off.push(happening),
         }
     }
 
