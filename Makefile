@@ -3,13 +3,17 @@
 CARGO ?= cargo
 SECONDS ?= 60        # make fuzz: for each target
 ONLY ?=              # make bench: figures to take, as in ONLY=memory,echo
+SEEDS ?=             # make sim: how many seeds; SEED, FROM, TRACE, CUT and CONNECTIONS are in CONTRIBUTING.md
 ARGS ?=              # make demo: more arguments, as in ARGS=--json
 PANIC ?= unwind      # make lib: abort ends the process at a bug, with a core dump, instead of an error code
 PREFIX ?= /usr/local # make install: where; DESTDIR is put in front of it for packagers
+MINUTES ?= 10        # make soak
+PEERS ?= 1000000     # make month
+DAYS ?= 30           # make month
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: demo lib lib-checked install uninstall dist header test test-full bench bench-timers fmt clippy doc fuzz help
+.PHONY: demo lib lib-checked install uninstall dist header test test-full sim sim-long bench bench-timers soak month fmt clippy doc fuzz help
 
 # The C library. The crate type is given here, not in Cargo.toml: an rlib beside it would switch link-time optimisation off.
 capi := $(CARGO) rustc --quiet --lib --target-dir target --no-default-features --features capi
@@ -51,11 +55,26 @@ test-full: ## the same and the slow rest: Miri, fuzzing, long stops, coverage
 	scripts/install-tools
 	python3 scripts/test.py --full
 
+sim: ## the reactor in a simulated world: SEEDS (1000) seeds, or one, as in SEED=42
+	SEEDS='$(strip $(SEEDS))' SEED='$(strip $(SEED))' $(CARGO) test --profile sim --features sim --test sim seeds -- --nocapture
+
+sim-long: ## the same with ever new seeds, from FROM on, until one fails or you stop it
+	SEEDS=forever SEED= $(CARGO) test --profile sim --features sim --test sim seeds -- --nocapture
+
 bench: ## Heartline's figures in one run, beside a bare epoll loop in C; status 1 if one is missed
 	python3 benches/bench.py --only '$(strip $(ONLY))'
 
 bench-timers: ## the wheel and the monitor alone, in criterion
-	python3 scripts/targets.py bench | xargs -r -n 1 $(CARGO) bench --bench
+	python3 scripts/targets.py bench | grep -v "^month$$" | xargs -r -n 1 $(CARGO) bench --bench
+
+soak: ## the released server and CLIENTS (2,000) with faults of every kind for MINUTES (10); SEED= repeats one
+	$(CARGO) build --release --bin heartline
+	HEARTLINE_BIN=$(CURDIR)/target/release/heartline SOAK_MINUTES='$(strip $(MINUTES))' SOAK_CLIENTS='$(CLIENTS)' \
+	    SOAK_SEED='$(SEED)' SOAK_SERVE='$(SERVE)' $(CARGO) test --quiet --test system_soak || exit 1
+
+month: ## PEERS (a million) under the monitor alone for DAYS (30), in virtual time; status 1 if a verdict is wrong
+	$(CARGO) bench --quiet --no-default-features --bench month -- \
+	    peers $(strip $(PEERS)) days $(strip $(DAYS)) seed $(or $(SEED),1)
 
 fmt: ## format the sources
 	$(CARGO) fmt --all

@@ -132,6 +132,9 @@ def test_steps(env, release):
     """The tests of tests/system_*.rs watch the clock of real processes: they run one at a time, the others side by side."""
     enabled = targets.enabled_features({"default", "sim"})
     all_tests = targets.targets("test")
+    # The simulator has a build of its own, fast and with every assertion, and its own step.
+    simulated = [test["name"] for test in all_tests if test["name"] == "sim"]
+    all_tests = [test for test in all_tests if test["name"] not in simulated]
     plain = [test["name"] for test in all_tests if set(test.get("required-features", ())) <= enabled]
     others = [test["name"] for test in all_tests if test["name"] not in plain]
     system = [name for name in plain if name.startswith("system_")]
@@ -142,7 +145,11 @@ def test_steps(env, release):
     if parallel:
         yield cargo("tests: tests/", run, *named("test", parallel), env=env)
     if system:
-        yield cargo("tests: the system, one at a time", run, *named("test", system), "--", "--test-threads=1", env=env | release)
+        one_at_a_time = [*named("test", system), "--", "--test-threads=1"]
+        # With --full the soak alone takes more than three minutes of it.
+        yield cargo("tests: the system, one at a time", run, *one_at_a_time, env=env | release, limit_s=1200)
+    if simulated:
+        yield cargo("tests: the simulator, 1,000 seeds", "test --profile sim --features sim", *named("test", simulated), env=env)
     if (ROOT / "src" / "capi").is_dir():
         yield cargo("tests: units of the C ABI", "test --all-features --no-fail-fast --lib capi::", env=env)
     if others:

@@ -146,3 +146,14 @@ fn beats_can_be_set_later() {
     assert_eq!(framing.clone().with_beats("\"a,b,\"", None).unwrap().spec(), "fixed:4,ask=\"a,b,\"");
     assert_eq!(framing.with_beats("a,bc", None).unwrap_err().to_string(), "ask is \"a,bc\": quote a comma");
 }
+
+#[test]
+fn a_beat_has_at_most_4096_bytes() {
+    let framing = framing("varint");
+    let longest = "x".repeat(4096);
+    assert!(framing.clone().with_beats(&longest, None).is_ok());
+    let refused = framing.clone().with_beats(&format!("{longest}x"), None).unwrap_err();
+    assert!(refused.to_string().contains("4097"), "{refused}");
+    let refused = framing.with_beats("@4096:01", None).unwrap_err();
+    assert!(refused.to_string().contains("4097"), "{refused}");
+}

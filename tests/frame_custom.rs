@@ -152,3 +152,43 @@ fn beats_can_be_set_on_a_codec_without() {
     assert_eq!(answer, b"PONG");
     assert_eq!(framing.spec(), "custom:says,ask=PING,answer=PONG");
 }
+
+/// A codec that says only what it must: every byte is an ask.
+struct Terse;
+
+impl Codec for Terse {
+    fn name(&self) -> &str {
+        "terse"
+    }
+
+    fn cut(&self, input: &mut [u8], _: &mut Stream, _: &mut Vec<u8>, _: usize) -> Result<Cut, FrameError> {
+        match input {
+            [] => Ok(Cut::More { need: 1, exact: false }),
+            _ => Ok(Cut::Frame(Frame { kind: Kind::Ask, head: 0..0, message: 0..1, total: 1 })),
+        }
+    }
+
+    fn encode(&self, _: Option<&[u8]>, _: &[&[u8]], _: &mut Vec<u8>) -> Result<(), EncodeError> {
+        Err(EncodeError::Custom { code: 257 })
+    }
+}
+
+#[test]
+fn a_codec_that_does_not_say_how_answers_with_the_bytes_of_the_ask() {
+    let framing = Framing::custom(Box::new(Terse));
+    let mut input = *b"ab";
+    let Ok(Cut::Frame(frame)) = framing.cut(&mut input, &mut Stream::default(), &mut Vec::new()) else { panic!() };
+    let mut answer = Vec::new();
+    framing.answer(&input[..frame.total], &frame, &mut answer);
+    assert_eq!(answer, b"a");
+    let error = framing.encode(None, &[b"x"], &mut answer).unwrap_err();
+    assert_eq!((error.to_string().as_str(), &answer[..]), ("custom codec: error 257", &b"a"[..]));
+}
+
+#[test]
+fn what_a_codec_of_ones_own_did_wrong_is_said() {
+    let own = FrameError::Custom { code: 300, at: 4 };
+    assert_eq!(own.to_string(), "custom codec: error 300 at offset 4");
+    let broken = FrameError::BrokenCodec { input: 3, total: 9 };
+    assert!(broken.to_string().contains("a frame of 9 bytes") && broken.to_string().contains("the 3 it was shown"));
+}

@@ -39,12 +39,15 @@ fn input(random: &mut Random, words: &[&[u8]]) -> Vec<u8> {
 
 fn run(name: &str, words: &[&[u8]], body: fn(&[u8])) {
     let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus").join(name);
-    let mut files = 0;
-    for entry in fs::read_dir(&corpus).expect("each target has a corpus") {
-        body(&fs::read(entry.unwrap().path()).unwrap());
-        files += 1;
+    let entries = fs::read_dir(&corpus).expect("each target has a corpus");
+    let mut files: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    assert!(!files.is_empty(), "{} is empty", corpus.display());
+    // Under Miri every so many, not the first: names that people gave are at one end.
+    let every = if cfg!(miri) { files.len().div_ceil(10) } else { 1 };
+    for file in files.iter().step_by(every) {
+        body(&fs::read(file).unwrap());
     }
-    assert!(files > 0, "{} is empty", corpus.display());
     let mut random = Random(42);
     for _ in 0..INPUTS {
         body(&input(&mut random, words));

@@ -4,7 +4,7 @@
 mod bodies;
 
 use bodies::{check, feed};
-use heartline::frame::{FrameError, Framing, HeadFault, LINE_HEAD_BYTES_MAX};
+use heartline::frame::{EncodeError, FrameError, Framing, HeadFault, LINE_HEAD_BYTES_MAX};
 
 fn framing(spec: &str) -> Framing {
     Framing::parse(spec).unwrap()
@@ -201,4 +201,21 @@ fn errors_say_thing_limit_value_and_place() {
     ] {
         assert_eq!(refusal(spec, input).to_string(), text);
     }
+}
+
+#[test]
+fn a_text_head_that_grows_over_its_limit_with_its_length_is_not_sent() {
+    let framing = framing("line-header");
+    let mut head = b"length=1;a=".to_vec();
+    head.resize(LINE_HEAD_BYTES_MAX - 2, b'x');
+    head.extend_from_slice(b"\r\n");
+    let mut out = b"before".to_vec();
+    assert_eq!(framing.encode(Some(&head), &[&[7; 9]], &mut out), Ok(()));
+    out.truncate(6);
+    let error = EncodeError::HeadTooLong { limit: LINE_HEAD_BYTES_MAX, length: LINE_HEAD_BYTES_MAX + 1 };
+    assert_eq!(framing.encode(Some(&head), &[&[7; 10]], &mut out), Err(error));
+    assert_eq!(out, b"before");
+    assert!(error.to_string().contains(&LINE_HEAD_BYTES_MAX.to_string()), "{error}");
+    let refused = framing.encode(Some(b"length=x\r\n"), &[b"hi"], &mut out).unwrap_err();
+    assert_eq!(refused.to_string(), "head given, offset 7: the length is not an integer");
 }

@@ -5,6 +5,9 @@ use heartline::time::{Millis, TICK_MS};
 use proptest::prelude::*;
 
 const PEERS: u32 = 24;
+/// Miri runs each step a thousand times as slowly.
+const STEPS: u32 = if cfg!(miri) { 400 } else { 500_000 };
+const SCRIPT_STEPS: usize = if cfg!(miri) { 80 } else { 400 };
 
 /// What the model knows of one peer, in attended milliseconds.
 #[derive(Clone, Copy)]
@@ -379,7 +382,7 @@ fn two_million_steps_beside_the_model() {
         let mut pair = Pair::new(seed, start);
         let mut dice = Dice(seed * 77_777);
         // Talk comes in spells, so that every peer is sometimes heard in time and sometimes not.
-        for step in 0..500_000u32 {
+        for step in 0..STEPS {
             let (what, random) = ((dice.roll() >> 32) as u8, dice.roll() >> 16);
             let quiet = step / 2_000 % 3 == 0;
             if !quiet || what % 16 > 7 || what % 16 == 0 {
@@ -387,13 +390,15 @@ fn two_million_steps_beside_the_model() {
             }
         }
         let Pair { deaths, asks, grants, .. } = pair;
-        assert!(deaths > 100 && asks > 1_000 && grants > 100, "{deaths} deaths, {asks} asks, {grants} grants");
+        // So much happened that the agreement means something.
+        let enough = (deaths > 100 && asks > 1_000 && grants > 100) || cfg!(miri);
+        assert!(enough, "{deaths} deaths, {asks} asks, {grants} grants");
     }
 }
 
 proptest! {
     #[test]
-    fn any_script_beside_the_model(seed: u64, start in 0..1u64 << 40, steps in proptest::collection::vec((any::<u8>(), any::<u32>(), any::<u32>()), 1..400)) {
+    fn any_script_beside_the_model(seed: u64, start in 0..1u64 << 40, steps in proptest::collection::vec((any::<u8>(), any::<u32>(), any::<u32>()), 1..SCRIPT_STEPS)) {
         let mut pair = Pair::new(seed, start);
         (0..PEERS / 2).for_each(|peer| pair.add(peer, peer as usize % 5));
         for (what, peer, random) in steps {

@@ -6,6 +6,10 @@ use heartline::liveness::wheel::{Links, MAX_ENTRIES, NIL, RANGE, Wheel};
 use heartline::time::Tick;
 use proptest::prelude::*;
 
+/// Miri runs each step a thousand times as slowly.
+const STEPS: u32 = if cfg!(miri) { 300 } else { 400_000 };
+const WAKING_ENTRIES: u32 = if cfg!(miri) { 40 } else { 1_000 };
+
 #[derive(Clone, Copy)]
 struct Entry {
     next: u32,
@@ -145,7 +149,7 @@ fn a_million_operations_beside_the_model() {
     for (seed, start) in [(1, 0), (2, u64::from(u32::MAX) - 5_000), (3, (1 << 24) - 70), (4, 12_345_678_901)] {
         let mut pair = Pair::new(300, start);
         let mut dice = Dice(seed * 0x9e37_79b9);
-        for _ in 0..400_000 {
+        for _ in 0..STEPS {
             let random = dice.roll();
             let entry = (dice.roll() % 300) as u32;
             match random % 10 {
@@ -186,9 +190,9 @@ proptest! {
 
 #[test]
 fn waking_only_at_next_finds_every_deadline_in_its_own_tick() {
-    let mut pair = Pair::new(1_000, 77);
+    let mut pair = Pair::new(WAKING_ENTRIES, 77);
     let mut dice = Dice(5);
-    for entry in 0..1_000 {
+    for entry in 0..WAKING_ENTRIES {
         pair.file(entry, 78 + distance(dice.roll()) % (3 * RANGE));
     }
     let mut wakes = 0;
@@ -199,7 +203,7 @@ fn waking_only_at_next_finds_every_deadline_in_its_own_tick() {
         pair.turn(next.0, usize::MAX);
     }
     // Each entry costs its own wake-up and at most three on its way down, plus those beyond the range.
-    assert!(wakes < 1_000 * 8, "{wakes}");
+    assert!(wakes < WAKING_ENTRIES * 8, "{wakes}");
 }
 
 #[test]

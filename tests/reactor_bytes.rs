@@ -451,3 +451,40 @@ fn what_a_custom_codec_notes_lives_from_frame_to_frame_however_they_come() {
     peer.write(&[7]);
     assert_eq!(pump.closed(id).reason(), Some(Reason::FrameBad));
 }
+
+/// Frames of one byte; each `?` makes the codec itself say something (F7), between the frames that it cuts.
+struct Echoing;
+
+impl Codec for Echoing {
+    fn name(&self) -> &str {
+        "echoing"
+    }
+
+    fn cut(&self, input: &mut [u8], _: &mut Stream, control: &mut Vec<u8>, _: usize) -> Result<Cut, FrameError> {
+        let Some(&byte) = input.first() else { return Ok(Cut::More { need: 1, exact: false }) };
+        if byte == b'?' {
+            control.push(b'!');
+        }
+        Ok(Cut::Frame(Frame { kind: Kind::Message, head: 0..0, message: 0..1, total: 1 }))
+    }
+
+    fn encode(&self, _: Option<&[u8]>, message: &[&[u8]], out: &mut Vec<u8>) -> Result<(), EncodeError> {
+        out.extend(message.concat());
+        Ok(())
+    }
+}
+
+#[test]
+fn what_a_codec_itself_has_to_say_leaves_once_for_each_frame_that_caused_it() {
+    let mut pump = Pump::default();
+    let (mut peer, id) = pump.peer(Options::new(Framing::custom(Box::new(Echoing))));
+    // More than one turn delivers, so that some is cut from what was kept.
+    let asked = b"?.".repeat(100);
+    peer.write(&asked);
+    let got: Vec<u8> = (0..asked.len()).flat_map(|_| pump.message(id)).collect();
+    assert_eq!(got, asked);
+    assert_eq!(peer.read(100), [b'!'; 100]);
+    pump.reactor.send(id, b"end").unwrap();
+    pump.reactor.flush();
+    assert_eq!(peer.read(3), b"end", "and nothing twice");
+}

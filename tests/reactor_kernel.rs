@@ -733,3 +733,57 @@ fn a_drain_closes_evenly_over_its_spread_and_cuts_at_its_limit() {
     let waits = rig.kernel.world(|world| world.waits.len());
     assert!(waits < 600, "{waits} waits: it spins between two closes");
 }
+
+#[test]
+fn a_host_that_comes_back_when_wait_ms_says_is_never_late() {
+    let mut rig = Rig::default();
+    let (soon, late) = (judged(&mut rig, Role::Watch, 4000), judged(&mut rig, Role::Watch, 60_000));
+    let listener = rig.listen(soon);
+    let (_, first) = rig.peer();
+    rig.reactor.set_listener_options(listener, &heartline::reactor::ListenOptions::new(late)).unwrap();
+    let (_, second) = rig.peer();
+    // The deadline that the turn had promised goes with the connection.
+    rig.reactor.close(first, Close::AtOnce, None).unwrap();
+    for _ in 0..20 {
+        let wait_ms = rig.reactor.wait_ms().unwrap();
+        rig.kernel.pass(wait_ms);
+        rig.poll(0);
+        assert_eq!(rig.reactor.counters().stalls, 0, "after {wait_ms} ms");
+        if !rig.is_live(second) {
+            return;
+        }
+    }
+    panic!("the silent peer is found by {:?}", rig.reactor.wait_ms());
+}
+
+#[test]
+fn an_application_that_stops_after_the_first_accept_of_all_kills_nobody() {
+    let mut rig = Rig::default();
+    let options = judged(&mut rig, Role::Ask, 4000);
+    rig.listen(options);
+    let (socket, id) = rig.peer();
+    rig.kernel.pass(3_600_000);
+    rig.poll(0);
+    assert!(rig.is_live(id), "it was not even asked");
+    assert_eq!(rig.reactor.counters().stalls, 1);
+    rig.run(1000);
+    assert!(!rig.output(socket).is_empty(), "it is asked within the interval");
+}
+
+#[test]
+fn a_stop_in_the_middle_of_a_turn_is_not_the_silence_of_those_heard_after_it() {
+    let mut rig = Rig::default();
+    let options = judged(&mut rig, Role::Watch, 4000);
+    rig.listen(options);
+    let peers = rig.peers(2);
+    rig.kernel.world(|world| {
+        world.read_ns = 900_000_000;
+        peers.iter().for_each(|(socket, _)| world.bytes(*socket, &framed(b"x")));
+    });
+    rig.poll(0);
+    rig.kernel.world(|world| world.read_ns = 0);
+    rig.run(3990);
+    assert!(peers.iter().all(|(_, id)| rig.is_live(*id)), "heard at the end of the turn, less than a timeout ago");
+    rig.run(20);
+    assert!(peers.iter().all(|(_, id)| !rig.is_live(*id)));
+}

@@ -5,6 +5,7 @@ mod support;
 
 use std::time::Duration;
 
+use heartline::frame::EncodeError;
 use heartline::reactor::{Config, ListenOptions, Options, Reason, SendError, WhenFull};
 use support::kernel::Rig;
 use support::{Pump, What, framed, length, options, small_buffers};
@@ -294,4 +295,20 @@ fn marks_can_be_changed_on_a_live_connection() {
     assert!(matches!(rig.reactor.send(id, b"x"), Err(SendError::Full { high_bytes: 400, .. })));
     rig.reactor.set_options(id, &marked(4000, 100, WhenFull::Refuse)).unwrap();
     rig.reactor.send(id, b"x").unwrap();
+}
+
+#[test]
+fn a_given_head_leaves_with_its_length_written_and_one_that_is_none_is_refused() {
+    let mut rig = Rig::default();
+    rig.listen(options("length:2be,at=1,head=4"));
+    let (socket, id) = rig.peer();
+    rig.reactor.send_with_head(id, Some(b"\x07\xff\xff\x09"), &[b"one"]).unwrap();
+    let refused = rig.reactor.send_with_head(id, Some(b"\x07"), &[b"lost"]);
+    assert_eq!(refused, Err(SendError::Encode(EncodeError::HeadSize { expected: 4, given: 1 })));
+    let refused = rig.reactor.send(id, &vec![0; 65_536]);
+    assert_eq!(refused, Err(SendError::Encode(EncodeError::LengthUnfit { length: 65_536, most: 65_535 })));
+    rig.reactor.send(id, b"two").unwrap();
+    rig.run(1);
+    assert_eq!(rig.output(socket), b"\x07\0\x03\x09one\0\0\x03\0two");
+    assert_eq!(rig.reactor.counters().messages_out, 2);
 }

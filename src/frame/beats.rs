@@ -81,7 +81,7 @@ impl Given {
     }
 
     #[inline(never)]
-    fn kind(&self, frame: &[u8], message: &Range<usize>) -> Kind {
+    pub(super) fn kind(&self, frame: &[u8], message: &Range<usize>) -> Kind {
         if self.ask.matches(frame, message) {
             return if self.same { Kind::Either } else { Kind::Ask };
         }

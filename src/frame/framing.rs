@@ -7,6 +7,8 @@ use super::fixed::Fixed;
 use super::length::GivenHead;
 use super::length::Length;
 use super::line_header::LineHeader;
+#[cfg(feature = "net")]
+use super::sole::{Sole, WINDOW_BYTES};
 use super::{Codec, Cut, EncodeError, Frame, FrameError, Kind, SpecError, Stream, raw, spec, varint};
 use std::{fmt, str::FromStr, sync::Arc};
 
@@ -26,6 +28,8 @@ pub struct Framing {
     is_plain: bool,
     max_bytes: usize,
     max_given: bool,
+    #[cfg(feature = "net")]
+    sole: Sole,
 }
 
 /// The codec. An enum, so that a cut branches once.
@@ -58,12 +62,23 @@ impl Framing {
 
     pub(super) fn new(wire: Wire, beats: Beats, max_given: Option<usize>) -> Self {
         let is_plain = matches!((&wire, &beats), (Wire::Length(length), Beats::Empty) if length.is_plain());
+        let max_bytes = max_given.unwrap_or(MAX_BYTES_LISTENER);
         Self {
+            #[cfg(feature = "net")]
+            sole: Sole::new(&wire, &beats, max_bytes),
             wire,
             beats,
             is_plain,
-            max_bytes: max_given.unwrap_or(MAX_BYTES_LISTENER),
+            max_bytes,
             max_given: max_given.is_some(),
+        }
+    }
+
+    fn set_max(&mut self, max_bytes: usize) {
+        self.max_bytes = max_bytes;
+        #[cfg(feature = "net")]
+        {
+            self.sole = Sole::new(&self.wire, &self.beats, max_bytes);
         }
     }
 
@@ -73,7 +88,8 @@ impl Framing {
     /// `max_bytes` is out of range, or a beat or a `fixed` record would be longer.
     pub fn with_max(mut self, max_bytes: usize) -> Result<Self, SpecError> {
         spec::check_max(max_bytes, &self.wire)?;
-        (self.max_bytes, self.max_given) = (max_bytes, true);
+        self.set_max(max_bytes);
+        self.max_given = true;
         self.beats.check_max(max_bytes)?;
         Ok(self)
     }
@@ -101,8 +117,11 @@ impl Framing {
 
     /// The same for connections that we dial: at most 16 MiB where `max=` was not given.
     pub fn for_dialled(&self) -> Self {
-        let max_bytes = if self.max_given { self.max_bytes } else { MAX_BYTES_DIALLED };
-        Self { max_bytes, ..self.clone() }
+        let mut dialled = self.clone();
+        if !self.max_given {
+            dialled.set_max(MAX_BYTES_DIALLED);
+        }
+        dialled
     }
 
     pub(super) fn max_given(&self) -> Option<usize> {
@@ -150,18 +169,28 @@ impl Framing {
         }
     }
 
-    /// How long the head is, if `input` is exactly one whole frame of a `length` codec and a message, the case of most
-    /// reads. `None` says nothing: [`cut`](Self::cut) it.
+    /// How long the head is, if the first `count` bytes of `window` are exactly one whole frame of a `length` codec and a
+    /// message, the case of most reads. `None` says nothing: [`cut`](Self::cut) it.
     #[inline(always)]
     #[cfg(feature = "net")]
-    pub(crate) fn sole_message(&self, input: &[u8]) -> Option<usize> {
-        if self.is_plain {
-            let length = input.len().checked_sub(4)?;
-            let said = u32::from_be_bytes(*input.first_chunk()?) as usize;
-            return (said == length && length > 0 && length <= self.max_bytes).then_some(4);
+    pub(crate) fn sole_message(&self, window: &[u8; WINDOW_BYTES], count: usize) -> Option<usize> {
+        let sole = &self.sole;
+        if !sole.can_have(count) {
+            return None;
         }
-        let (head, kind) = self.sole(input)?;
-        (kind == Kind::Message).then_some(head)
+        if self.is_plain {
+            let said = u32::from_be_bytes(*window.first_chunk()?) as usize;
+            return (said == count - 4).then_some(4);
+        }
+        if !sole.says(window, count) {
+            return None;
+        }
+        if let Beats::Given(given) = &self.beats
+            && given.kind(&window[..count], &(sole.head..count)) != Kind::Message
+        {
+            return None;
+        }
+        Some(sole.head)
     }
 
     /// What `input` is, if it is exactly one whole frame of a `length` codec and a beat. `None` as above.
@@ -171,16 +200,10 @@ impl Framing {
         if self.is_plain {
             return (input == [0; 4]).then_some(Kind::Either);
         }
-        let (_, kind) = self.sole(input)?;
-        (kind != Kind::Message).then_some(kind)
-    }
-
-    #[inline(always)]
-    #[cfg(feature = "net")]
-    fn sole(&self, input: &[u8]) -> Option<(usize, Kind)> {
         let Wire::Length(codec) = &self.wire else { return None };
         let head = codec.sole(input, self.max_bytes)?;
-        Some((head, self.beats.kind(input, &(head..input.len()))))
+        let kind = self.beats.kind(input, &(head..input.len()));
+        (kind != Kind::Message).then_some(kind)
     }
 
     /// Whether the codec may remember something beyond the end of a frame.
@@ -298,8 +321,9 @@ impl Framing {
     /// The answer echoes what the ask carries besides: the other head bytes, and with a pattern the whole frame.
     pub fn answer(&self, frame: &[u8], cut: &Frame, out: &mut Vec<u8>) {
         match (&self.beats, &self.wire) {
+            // Also of a codec that never asks: what it cut as an ask is answered as it says.
+            (Beats::None | Beats::Own, Wire::Custom(codec)) => codec.answer(frame, cut, out),
             (Beats::None, _) => {}
-            (Beats::Own, Wire::Custom(codec)) => codec.answer(frame, cut, out),
             (Beats::Empty | Beats::Own, _) => out.extend_from_slice(frame),
             (Beats::Given(given), wire) => given.answer(wire, self.max_bytes, frame, cut, out),
         }

@@ -17,14 +17,14 @@ pub(crate) struct Length {
     /// Whether the field counts the head as well.
     pub(super) includes_head: bool,
     /// What makes the field's value the message's length: `adjust`, less the head if that is counted.
-    bias: i64,
+    pub(super) bias: i64,
     /// The most that the field can say.
     most: u64,
     /// How many bits of a word of eight bytes that begins with the field are not the field's.
-    spare_bits: u32,
+    pub(super) spare_bits: u32,
     /// Those that are, in the little-endian word.
-    mask: u64,
-    is_big: bool,
+    pub(super) mask: u64,
+    pub(super) is_big: bool,
 }
 
 /// Width and byte order of a length field. One variant each, so that a cut branches once.
@@ -132,7 +132,7 @@ impl GivenHead<'_> {
     #[inline(always)]
     pub(crate) fn write(&self, frame: &mut [u8], head_bytes: usize) {
         match self.given {
-            Some(given) => copy_short(given, &mut frame[..head_bytes]),
+            Some(given) => copy_head(given, &mut frame[..head_bytes]),
             None => frame[..head_bytes].fill(0),
         }
         self.codec.store(self.value, frame);
@@ -147,6 +147,17 @@ pub(crate) fn copy_short(from: &[u8], to: &mut [u8]) {
         17..=32 => copy_ends::<16>(from, to),
         8..=16 => copy_ends::<8>(from, to),
         4..8 => copy_ends::<4>(from, to),
+        _ => to.copy_from_slice(from),
+    }
+}
+
+/// The same for heads, most of which are shorter than most messages.
+#[inline(always)]
+#[cfg(feature = "net")]
+fn copy_head(from: &[u8], to: &mut [u8]) {
+    match from.len() {
+        4..=8 => copy_ends::<4>(from, to),
+        9..=16 => copy_ends::<8>(from, to),
         _ => to.copy_from_slice(from),
     }
 }

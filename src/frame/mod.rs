@@ -29,6 +29,7 @@
 //! | `codec.rs` | what a codec gives back ([`Cut`], [`Frame`], [`Stream`]) and the [`Codec`] trait for your own |
 //! | `length.rs` `varint.rs` `line_header.rs` `delimiter.rs` `fixed.rs` `raw.rs` | the built-in codecs |
 //! | `head_text.rs` | finds the length in a text head |
+//! | `sole.rs` | the quick way of the reactor's usual read: one whole message of a `length` codec |
 //! | `beats.rs` | what counts as an ask and an answer, and how they are built |
 //! | `spec.rs` `text.rs` | the text form, read and written |
 //! | `error.rs` `spec_error.rs` | what can go wrong |
@@ -43,6 +44,8 @@ mod head_text;
 mod length;
 mod line_header;
 mod raw;
+#[cfg(feature = "net")]
+mod sole;
 mod spec;
 mod spec_error;
 mod text;
@@ -57,4 +60,6 @@ pub use length::LENGTH_HEAD_BYTES_MAX;
 #[cfg(feature = "net")]
 pub(crate) use length::copy_short;
 pub use line_header::LINE_HEAD_BYTES_MAX;
+#[cfg(feature = "net")]
+pub(crate) use sole::WINDOW_BYTES;
 pub use spec_error::{BeatFault, SpecError};

@@ -92,6 +92,8 @@ impl Monitor {
     /// a short stall, or one that nobody needed anything for, leaves the long one after it nearly all.
     ///
     /// One pass in the order of memory; only who comes due sooner than it is filed costs more than its own slot.
+    #[cold]
+    #[inline(never)]
     pub(super) fn forgive_stall(&mut self, stall_ms: u64) {
         let now = self.time.now();
         let mut pardons: Vec<Pardon> = (self.policies.iter().zip(&mut self.granted))

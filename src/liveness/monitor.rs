@@ -184,13 +184,22 @@ impl Monitor {
     /// A byte came from `peer`. Once per read, however many frames it brought.
     #[inline(always)]
     pub fn heard(&mut self, peer: u32, now: Millis) {
-        let at = self.time.stamp(now);
-        let Some(slot) = self.peers.get_mut(peer as usize) else { return };
-        // One unsigned compare finds a long silence and a `heard` that lies in the future (L3).
-        if at.wrapping_sub(slot.heard) > self.late_ms {
-            return self.heard_late(peer, now);
+        if !self.heard_in_time(peer, now) {
+            self.heard_late(peer, now);
         }
-        slot.heard = at;
+    }
+
+    /// The same for nearly every byte. False, and nothing done, where it takes a second look: [`heard`](Self::heard).
+    #[inline(always)]
+    pub(crate) fn heard_in_time(&mut self, peer: u32, now: Millis) -> bool {
+        let at = self.time.stamp(now);
+        let Some(slot) = self.peers.get_mut(peer as usize) else { return true };
+        // One unsigned compare finds a long silence and a `heard` that lies in the future (L3).
+        let in_time = at.wrapping_sub(slot.heard) <= self.late_ms;
+        if in_time {
+            slot.heard = at;
+        }
+        in_time
     }
 
     /// A message is on its way to `peer` (answers that are owed count by themselves); counts where [`tells_sends`](MonitorConfig::tells_sends) is set.
@@ -307,6 +316,7 @@ impl Monitor {
 
     /// The wait is over. A stall is found here, before anything is heard, and reported by the next `advance` (L5).
     /// After a stall every peer is looked at once.
+    #[inline]
     pub fn woke(&mut self, now: Millis) -> Option<Stall> {
         let stall = self.time.arrive(now, self.len > 0)?;
         self.stalled_ms += stall.ms;

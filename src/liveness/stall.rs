@@ -87,6 +87,7 @@ impl Attention {
 
     /// Moves to `now`; the stall, if it comes later than promised. A promise is judged once. With nobody to `watch`
     /// there is nothing to be late for.
+    #[inline]
     pub(super) fn arrive(&mut self, now: Millis, watch: bool) -> Option<Stall> {
         let before = self.clock;
         self.clock = now.max(before);

@@ -39,7 +39,7 @@ pub(crate) struct Listening<N: Net> {
     ready: bool,
     paused: Option<PauseCause>,
     /// The next try without an edge.
-    pub(crate) retry_at: Option<Millis>,
+    retry_at: Option<Millis>,
     /// Accepts left of the second that began then.
     allowance: (Millis, u32),
     addresses: HashMap<IpAddr, u32>,
@@ -47,7 +47,7 @@ pub(crate) struct Listening<N: Net> {
 
 impl<N: Net> Listening<N> {
     /// Work without readiness: its queue was not emptied and nothing holds it back.
-    pub(crate) fn wants_turn(&self) -> bool {
+    fn wants_turn(&self) -> bool {
         self.ready && self.retry_at.is_none()
     }
 }
@@ -97,6 +97,7 @@ impl<N: Net> Reactor<N> {
         // Its number may be given to another, which must not count its connections.
         self.counted_addresses.retain(|_, (index, _)| *index != listener.0);
         self.net.close_listener(listening.listener);
+        self.plan_accepts();
         true
     }
 
@@ -128,7 +129,15 @@ impl<N: Net> Reactor<N> {
     pub(crate) fn listener_ready(&mut self, index: usize) {
         if let Some(listening) = self.listeners.get_mut(index) {
             listening.ready = true;
+            self.plan_accepts();
         }
+    }
+
+    /// Looks when the first listener wants a turn: no turn without one has to ask them all. Whatever changes that calls this.
+    fn plan_accepts(&mut self) {
+        let wanted =
+            |listening: &Listening<N>| if listening.wants_turn() { Some(Millis(0)) } else { listening.retry_at };
+        self.accept_at = self.listeners.iter().filter_map(|(_, listening)| wanted(listening)).min();
     }
 
     /// At each close: descriptors and room may be there again (R6).
@@ -138,9 +147,18 @@ impl<N: Net> Reactor<N> {
                 (listening.ready, listening.retry_at) = (true, None);
             }
         }
+        self.plan_accepts();
     }
 
+    #[inline]
     pub(crate) fn accept_all(&mut self, events: &mut Events) {
+        if self.accept_at.is_some_and(|at| at <= self.now) {
+            self.accept_due(events);
+        }
+    }
+
+    #[inline(never)]
+    fn accept_due(&mut self, events: &mut Events) {
         for index in 0..self.listeners.capacity().min(1 << 16) {
             let Some(listening) = self.listeners.get_mut(index) else { continue };
             if listening.retry_at.is_some_and(|retry_at| retry_at <= self.now) {
@@ -150,6 +168,7 @@ impl<N: Net> Reactor<N> {
                 self.accept_some(index, events);
             }
         }
+        self.plan_accepts();
     }
 
     fn accept_some(&mut self, index: usize, events: &mut Events) {

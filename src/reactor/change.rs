@@ -6,7 +6,7 @@ use std::io;
 use super::connection::{ConnectionId, Flags};
 use super::core::Reactor;
 use super::net::Net;
-use super::options::{Options, SocketOptions};
+use super::options::{Entry, Options, SocketOptions};
 use crate::liveness::{Policy, PolicyError, PolicyId};
 
 impl<N: Net> Reactor<N> {
@@ -85,9 +85,10 @@ impl<N: Net> Reactor<N> {
         let Some(connection) = self.live(id) else { return Ok(false) };
         let slot = id.slot();
         let flags = connection.flags;
-        let was_half_open = self.options.get(connection.options).half_open;
+        let Entry { dialled, options: before, .. } = self.options.entry(connection.options);
+        let (dialled, was_half_open) = (*dialled, before.half_open);
         let before = self.socket_options_now(slot);
-        let number = self.intern(options, flags.any(Flags::DIALLED))?;
+        let number = self.intern(options, dialled)?;
         let connection = &mut self.connections[slot as usize];
         let old = std::mem::replace(&mut connection.options, number);
         self.options.release(old);

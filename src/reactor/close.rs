@@ -261,10 +261,15 @@ impl<N: Net> Reactor<N> {
     }
 
     /// Gives up the sockets of ended connections and tells their ends: as many as a turn may, and as the batch has room.
+    #[inline]
     pub(crate) fn bury(&mut self, events: &mut Events) {
-        if self.ended.is_empty() {
-            return;
+        if !self.ended.is_empty() {
+            self.bury_some(events);
         }
+    }
+
+    #[inline(never)]
+    fn bury_some(&mut self, events: &mut Events) {
         // What was told of them before comes first.
         self.deliver_pending(events);
         for _ in 0..BURIALS_PER_TURN {

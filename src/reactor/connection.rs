@@ -35,6 +35,13 @@ impl ConnectionId {
         if raw < 1 << 53 { Self(raw) } else { Self::NONE }
     }
 
+    /// The id that a token below 2^56 is. If it is not below 2^53 it is nobody's: its generation is beyond
+    /// [`GENERATION_MAX`].
+    #[inline]
+    pub(crate) const fn from_token(token: u64) -> Self {
+        Self(token)
+    }
+
     #[inline]
     pub(crate) const fn slot(self) -> u32 {
         (self.0 & ((1 << SLOT_BITS) - 1)) as u32
@@ -89,15 +96,12 @@ impl Flags {
     pub(crate) const WRITE_FAILED: u16 = 1 << 11;
     /// The control lane is at its limit: reading rests until it has drained (R4).
     pub(crate) const CONTROL_FULL: u16 = 1 << 12;
-    /// We dialled it.
-    pub(crate) const DIALLED: u16 = 1 << 13;
     /// Bytes that are no frame came behind messages of one batch: once the replies have left, it ends.
-    pub(crate) const FRAME_BAD: u16 = 1 << 14;
-
-    #[inline]
-    pub(crate) const fn new(bits: u16) -> Self {
-        Self(bits)
-    }
+    pub(crate) const FRAME_BAD: u16 = 1 << 13;
+    /// There is an `inbound`: said here too, so that a read looks at one word.
+    const HAS_INBOUND: u16 = 1 << 14;
+    /// There is an `outbox`: the same for sends and writes.
+    const HAS_OUTBOX: u16 = 1 << 15;
 
     /// Nothing but bytes can be new: no state that a read has to look at.
     #[inline]
@@ -112,7 +116,8 @@ impl Flags {
             | Flags::FIRST_FRAME_DUE
             | Flags::WRITE_FAILED
             | Flags::CONTROL_FULL
-            | Flags::FRAME_BAD;
+            | Flags::FRAME_BAD
+            | Flags::HAS_INBOUND;
         self.0 & (UNUSUAL | Self::WRITABLE) == Self::WRITABLE
     }
 
@@ -122,10 +127,16 @@ impl Flags {
         !self.any(Self::CLOSING | Self::WRITE_FAILED)
     }
 
-    /// The kernel may take a write.
+    /// The application may send, and nothing was refused that would have to leave before.
+    #[inline]
+    pub(crate) const fn takes_sends_at_once(self) -> bool {
+        !self.any(Self::CLOSING | Self::WRITE_FAILED | Self::HAS_OUTBOX)
+    }
+
+    /// The kernel may take a write, and there is no outbox that would have to leave before.
     #[inline]
     pub(crate) const fn takes_writes(self) -> bool {
-        self.0 & (Self::WRITABLE | Self::WRITE_FAILED) == Self::WRITABLE
+        self.0 & (Self::WRITABLE | Self::WRITE_FAILED | Self::HAS_OUTBOX) == Self::WRITABLE
     }
 
     #[inline]
@@ -153,14 +164,47 @@ pub(crate) struct Connection<S> {
     pub(crate) socket: S,
     pub(crate) generation: u32,
     pub(crate) user: u64,
-    /// The unfinished frame; nothing while idle (F3).
+    /// The unfinished frame; nothing while idle (F3). Given and taken by the functions below alone.
     pub(crate) inbound: Option<Box<Inbound>>,
-    /// What the kernel refused; nothing while it takes everything.
+    /// What the kernel refused; nothing while it takes everything. The same.
     pub(crate) outbox: Option<Box<Outbox>>,
     /// Where this turn's sends gather, or [`NO_BUNDLE`].
     pub(crate) bundle: u32,
     pub(crate) options: u16,
     pub(crate) flags: Flags,
+}
+
+impl<S> Connection<S> {
+    pub(crate) fn new(socket: S, generation: u32, options: u16, flags: u16) -> Self {
+        let flags = Flags(flags);
+        Self { socket, generation, user: 0, inbound: None, outbox: None, bundle: NO_BUNDLE, options, flags }
+    }
+
+    pub(crate) fn set_inbound(&mut self, inbound: Box<Inbound>) {
+        self.flags.set(Flags::HAS_INBOUND);
+        self.inbound = Some(inbound);
+    }
+
+    pub(crate) fn take_inbound(&mut self) -> Option<Box<Inbound>> {
+        self.flags.clear(Flags::HAS_INBOUND);
+        self.inbound.take()
+    }
+
+    pub(crate) fn set_outbox(&mut self, outbox: Box<Outbox>) {
+        self.flags.set(Flags::HAS_OUTBOX);
+        self.outbox = Some(outbox);
+    }
+
+    pub(crate) fn take_outbox(&mut self) -> Option<Box<Outbox>> {
+        self.flags.clear(Flags::HAS_OUTBOX);
+        self.outbox.take()
+    }
+
+    /// Whether the flags say the truth about both.
+    pub(crate) fn agrees(&self) -> bool {
+        self.flags.any(Flags::HAS_INBOUND) == self.inbound.is_some()
+            && self.flags.any(Flags::HAS_OUTBOX) == self.outbox.is_some()
+    }
 }
 
 // R3: with the descriptor's niche the slab's vacant entries cost nothing.
@@ -185,6 +229,15 @@ mod tests {
         let id = ConnectionId::new(7, 9);
         for bit in 53..64 {
             assert_eq!(ConnectionId::from_raw(id.get() | 1 << bit), ConnectionId::NONE);
+        }
+    }
+
+    #[test]
+    fn a_token_beyond_53_bits_has_a_generation_that_nobody_has() {
+        let id = ConnectionId::new(7, 9);
+        assert_eq!(ConnectionId::from_token(id.get()), id);
+        for bit in 53..56 {
+            assert!(ConnectionId::from_token(id.get() | 1 << bit).generation() > GENERATION_MAX);
         }
     }
 }

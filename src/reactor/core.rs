@@ -9,7 +9,7 @@ use slab::Slab;
 
 use super::accept::Listening;
 use super::close::{Closing, Ended};
-use super::connection::{Connection, ConnectionId, Flags, GENERATION_MAX};
+use super::connection::{Connection, ConnectionId, GENERATION_MAX};
 use super::counters::Counters;
 use super::drain::Drain;
 use super::events::{Events, Record, RecordKind};
@@ -38,6 +38,8 @@ pub struct Reactor<N: Net> {
     pub(crate) options: OptionsTable,
     pub(crate) policies: DefaultPolicies,
     pub(crate) listeners: Slab<Listening<N>>,
+    /// When a listener wants a turn without the kernel's asking; at once: [`Millis`] 0. See `plan_accepts`.
+    pub(crate) accept_at: Option<Millis>,
     pub(crate) sends: Sends,
     pub(crate) counters: Counters,
     /// Events that wait for a poll, with the bytes that they lend.
@@ -118,6 +120,7 @@ impl<N: Net> Reactor<N> {
             options: OptionsTable::default(),
             policies,
             listeners: Slab::new(),
+            accept_at: None,
             sends: Sends::default(),
             counters: Counters::default(),
             pending: VecDeque::new(),
@@ -158,16 +161,7 @@ impl<N: Net> Reactor<N> {
     ) -> ConnectionId {
         self.generation = if self.generation >= GENERATION_MAX { 1 } else { self.generation + 1 };
         let address = if self.config.statistics { address(&mut self.net, &socket) } else { None };
-        let slot = self.connections.insert(Connection {
-            socket,
-            generation: self.generation,
-            user: 0,
-            inbound: None,
-            outbox: None,
-            bundle: super::connection::NO_BUNDLE,
-            options,
-            flags: Flags::new(flags),
-        });
+        let slot = self.connections.insert(Connection::new(socket, self.generation, options, flags));
         if self.config.statistics {
             let statistics = Statistics::new(address, self.now, self.monitor.stalls().count);
             if slot == self.statistics.len() {

@@ -81,7 +81,7 @@ impl<N: Net> Reactor<N> {
 
     /// Delivers whole frames that an earlier turn had no budget or no room for. False: there is no more to do for now.
     pub(crate) fn cut_backlog(&mut self, slot: u32, events: &mut Events, budget: &mut Budget) -> bool {
-        let Some(mut inbound) = self.connections[slot as usize].inbound.take() else { return true };
+        let Some(mut inbound) = self.connections[slot as usize].take_inbound() else { return true };
         let memory = inbound.memory();
         let mut intake = self.intake(slot);
         let stopped = loop {
@@ -121,7 +121,7 @@ impl<N: Net> Reactor<N> {
         let noted = intake.framing.keeps_notes() && !inbound.stream.is_idle();
         self.send_codec_control(slot);
         if let Stopped::Budget = stopped {
-            self.connections[slot as usize].inbound = Some(inbound);
+            self.connections[slot as usize].set_inbound(inbound);
             // The batch is full for this frame's size, or the budget is spent: next turn.
             self.list(slot);
             return false;
@@ -200,7 +200,7 @@ impl<N: Net> Reactor<N> {
         (inbound.stream, inbound.need, inbound.exact) = (stream, need, exact);
         self.counters.partial_bytes_now += inbound.memory() as u64;
         let connection = &mut self.connections[slot as usize];
-        connection.inbound = Some(Box::new(inbound));
+        connection.set_inbound(Box::new(inbound));
         if self.counters.partial_bytes_now as usize > self.config.partial_bytes_max {
             self.end(slot, Reason::OverLimit, 0, ClosedBy::Heartline);
             return false;
@@ -213,7 +213,7 @@ impl<N: Net> Reactor<N> {
     }
 
     pub(crate) fn forget_inbound(&mut self, slot: u32) {
-        if let Some(inbound) = self.connections[slot as usize].inbound.take() {
+        if let Some(inbound) = self.connections[slot as usize].take_inbound() {
             self.counters.partial_bytes_now -= inbound.memory() as u64;
         }
     }

@@ -29,7 +29,7 @@ impl<N: Net> Reactor<N> {
             Address::Tcp(address) => Some(*address),
             _ => None,
         };
-        let id = self.insert(socket, number, Flags::DIALLING | Flags::DIALLED, |_, _| dialled);
+        let id = self.insert(socket, number, Flags::DIALLING, |_, _| dialled);
         let slot = id.slot();
         let connection = &mut self.connections[slot as usize];
         connection.user = user;

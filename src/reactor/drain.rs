@@ -82,7 +82,15 @@ impl<N: Net> Reactor<N> {
         self.drain.is_some()
     }
 
+    #[inline]
     pub(crate) fn proceed_with_drain(&mut self) {
+        if self.drain.is_some() {
+            self.close_some();
+        }
+    }
+
+    #[inline(never)]
+    fn close_some(&mut self) {
         let Some(drain) = &mut self.drain else { return };
         let (elapsed, reason) = (self.now.since(drain.began), drain.reason);
         let total = drain.ids.len();

@@ -28,7 +28,7 @@ impl<N: Net> Reactor<N> {
         verdicts.clear();
         self.monitor.advance(self.now, &mut verdicts);
         // It has spent the promise: what the application takes from here on is measured too (L5).
-        self.promise(self.now);
+        self.monitor.promise(self.monitor.deadline());
         for verdict in &verdicts {
             self.carry_out(verdict);
         }
@@ -203,7 +203,16 @@ impl<N: Net> Reactor<N> {
     }
 
     /// Opens what was kept: bytes that came after the death say that it was none.
+    #[inline]
     pub(crate) fn end_autopsies(&mut self) {
+        if !self.autopsies.is_empty() {
+            self.end_some_autopsies();
+        }
+    }
+
+    // Its buffer shall not lie on the stack of every turn.
+    #[inline(never)]
+    fn end_some_autopsies(&mut self) {
         // When a drain has ended all others, nothing is left to wait for.
         let over = self.drain.is_some() && self.connections.is_empty() && self.ended.is_empty();
         while self.autopsies.front().is_some_and(|autopsy| over || autopsy.ends <= self.now) {

@@ -66,7 +66,7 @@ pub enum MailboxError {
     Full,
     /// The reactor is gone.
     Gone,
-    /// The reactor could not be woken.
+    /// The reactor could not be woken. The request is not lost: it waits for the next one that wakes it.
     Wake(io::Error),
 }
 

@@ -231,7 +231,8 @@ pub(crate) struct OptionsTable {
 pub(crate) struct Entry {
     /// As the caller gave them, to find them again.
     pub(crate) given: Options,
-    dialled: bool,
+    /// For connections that we dial.
+    pub(crate) dialled: bool,
     /// As they hold: the policy settled, the frame limit of a dialled connection applied.
     pub(crate) options: Options,
     /// A beat is answered by itself and shown to nobody: the quick way.
@@ -278,6 +279,12 @@ impl OptionsTable {
 
     pub(crate) fn release(&mut self, index: u16) {
         self.entries[usize::from(index)].uses -= 1;
+    }
+
+    /// The framing behind a number; of one that is in use there always is one.
+    #[inline(always)]
+    pub(crate) fn framing(&self, index: u16) -> Option<&Framing> {
+        self.entries.get(usize::from(index)).map(|entry| &*entry.options.framing)
     }
 
     /// The options behind a number that is in use.

@@ -10,6 +10,7 @@ use super::net::Net;
 use super::obituary::ClosedBy;
 use super::reason::Reason;
 use super::sends::Lane;
+use crate::frame::WINDOW_BYTES;
 use crate::liveness::Owed;
 
 /// R2: what one connection may take of one turn.
@@ -17,9 +18,8 @@ const FRAMES_PER_TURN: usize = 64;
 const BYTES_PER_TURN: usize = 64 << 10;
 /// A buffer for an unfinished frame grows by no more than this beyond what has come (F2).
 const GROWTH_BYTES_MAX: usize = 256 << 10;
-/// What the usual read asks for. An arena has room for it at least once.
-const READ_WINDOW_BYTES: usize = 16 << 10;
-const _: () = assert!(READ_WINDOW_BYTES <= BYTES_PER_TURN && READ_WINDOW_BYTES <= ARENA_BYTES_MIN);
+// The usual read asks for a window. An arena has room for it at least once.
+const _: () = assert!(WINDOW_BYTES <= BYTES_PER_TURN && WINDOW_BYTES <= ARENA_BYTES_MIN);
 
 /// What is left of a connection's share of the turn.
 pub(crate) struct Budget {
@@ -101,8 +101,7 @@ impl<N: Net> Reactor<N> {
         }
         let base = events.lent;
         // A window of one size costs less than the exact room; what fills it is read on the long way.
-        let Some(window) = events.arena.get_mut(base..).and_then(|rest| rest.first_chunk_mut::<READ_WINDOW_BYTES>())
-        else {
+        let Some(window) = events.arena.get_mut(base..).and_then(|rest| rest.first_chunk_mut::<WINDOW_BYTES>()) else {
             return self.receive_later(id);
         };
         let count = match self.net.recv(&connection.socket, window) {
@@ -110,11 +109,14 @@ impl<N: Net> Reactor<N> {
             other => return self.received_nothing(id, other),
         };
         // L1, L3: any byte proves life; once per read.
-        self.monitor.heard(slot, self.heard_at);
+        if !self.monitor.heard_in_time(slot, self.heard_at) {
+            return self.receive_after_silence(id, events, count);
+        }
         self.counters.bytes_in += count as u64;
-        let framing = &self.options.get(connection.options).framing;
-        let sole = if count < READ_WINDOW_BYTES { framing.sole_message(&window[..count]) } else { None };
-        let Some(head) = sole else { return self.receive_unusual(id, events, count) };
+        let framing = self.options.framing(connection.options);
+        let Some(head) = framing.and_then(|framing| framing.sole_message(window, count)) else {
+            return self.receive_unusual(id, events, count);
+        };
         self.counters.messages_in += 1;
         if let Some(statistics) = self.statistics.get_mut(slot as usize) {
             statistics.received(count);
@@ -140,6 +142,14 @@ impl<N: Net> Reactor<N> {
         }
     }
 
+    /// What was read ends a silence that takes a second look.
+    #[inline(never)]
+    fn receive_after_silence(&mut self, id: ConnectionId, events: &mut Events, count: usize) {
+        self.monitor.heard(id.slot(), self.heard_at);
+        self.counters.bytes_in += count as u64;
+        self.receive_unusual(id, events, count);
+    }
+
     /// What was read is a beat, or not just one frame.
     #[inline(never)]
     fn receive_unusual(&mut self, id: ConnectionId, events: &mut Events, count: usize) {
@@ -153,7 +163,7 @@ impl<N: Net> Reactor<N> {
         let bytes = &events.arena[events.lent..events.lent + count];
         let waits = connection.outbox.is_some() || connection.bundle != NO_BUNDLE;
         let beat = if entry.echoes_beats && !waits { entry.options.framing.sole_beat(bytes) } else { None };
-        let Some(kind) = beat.filter(|_| count < READ_WINDOW_BYTES) else {
+        let Some(kind) = beat.filter(|_| count < WINDOW_BYTES) else {
             return self.receive_more(slot, events, count);
         };
         let (taken_for, owed) = self.monitor.take_beat(slot, beat_of(kind), self.heard_at);
@@ -195,7 +205,7 @@ impl<N: Net> Reactor<N> {
     #[inline(never)]
     fn receive_more(&mut self, slot: u32, events: &mut Events, count: usize) {
         let mut budget = Budget { frames: FRAMES_PER_TURN, bytes: BYTES_PER_TURN - count };
-        if count == READ_WINDOW_BYTES {
+        if count == WINDOW_BYTES {
             self.connections[slot as usize].flags.set(Flags::READABLE);
         }
         let filled = events.lent + count;
@@ -209,7 +219,7 @@ impl<N: Net> Reactor<N> {
         let connection = &mut self.connections[slot as usize];
         let base = events.lent;
         // A short unfinished frame is joined with what comes now.
-        let kept = connection.inbound.take();
+        let kept = connection.take_inbound();
         let mut from = base;
         if let Some(kept) = &kept {
             let rest = &kept.bytes[kept.cut..];
@@ -221,7 +231,9 @@ impl<N: Net> Reactor<N> {
         let count = match self.net.recv(&connection.socket, &mut buffer[..room]) {
             Ok(count) if count > 0 => count,
             other => {
-                connection.inbound = kept;
+                if let Some(kept) = kept {
+                    connection.set_inbound(kept);
+                }
                 return self.read_nothing(slot, other);
             }
         };
@@ -344,6 +356,8 @@ impl<N: Net> Reactor<N> {
                     connection.flags.set(Flags::READ_ENDED);
                     return self.closing_progressed(slot);
                 }
+                // A signal: the socket is well, and what is queued still leaves.
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
                 Err(_) => return self.end_closing(slot),
             }
         }

@@ -104,13 +104,13 @@ impl<N: Net> Reactor<N> {
             let Some(connection) = self.connections.get_mut(id.slot() as usize) else { break 'usual };
             if connection.generation != id.generation()
                 || connection.bundle != NO_BUNDLE
-                || connection.outbox.is_some()
-                || !connection.flags.takes_sends()
+                || !connection.flags.takes_sends_at_once()
             {
                 break 'usual;
             }
+            debug_assert!(connection.agrees());
             let (slot, bundle, length) = (id.slot(), &mut connection.bundle, message.len());
-            let framing = &self.options.get(connection.options).framing;
+            let Some(framing) = self.options.framing(connection.options) else { break 'usual };
             let place = if framing.has_plain_head(head) {
                 let Some(frame) = self.sends.begin(slot, bundle, 4 + length) else { break 'usual };
                 let (head, place) = frame.split_at_mut(4);

@@ -23,37 +23,38 @@ pub(crate) enum Lane {
 }
 
 /// One whole frame in the arena; several connections may share its bytes (broadcast). The first piece of a connection
-/// stands for its bundle: it knows the slot, the last piece and the bytes of all.
+/// stands for its bundle and knows the slot.
 #[derive(Clone, Copy, Debug)]
-#[repr(align(32))]
 pub(crate) struct Piece {
     slot: u32,
     start: u32,
     end: u32,
     next: u32,
-    last: u32,
-    bytes: u32,
     lane: Lane,
 }
 
+/// What is known of a bundle once it has a second piece.
+#[derive(Clone, Copy, Debug, Default)]
+struct Chain {
+    last: u32,
+    bytes: usize,
+}
+
 impl Piece {
-    /// The first piece of a bundle, at `index`, with none behind it.
+    /// A piece with none behind it.
     #[inline(always)]
-    fn alone(slot: u32, lane: Lane, start: usize, end: usize, index: u32) -> Self {
-        let (start, end) = (start as u32, end as u32);
-        Self { slot, start, end, next: NO_PIECE, last: index, bytes: end - start, lane }
+    fn alone(slot: u32, lane: Lane, start: usize, end: usize) -> Self {
+        Self { slot, start: start as u32, end: end as u32, next: NO_PIECE, lane }
+    }
+
+    fn len(&self) -> usize {
+        (self.end - self.start) as usize
     }
 
     /// Whose bundle this piece begins; `None` for later pieces, and for bundles that are written or forgotten.
     #[inline]
     pub(crate) fn slot(&self) -> Option<u32> {
         (self.slot != NO_SLOT).then_some(self.slot)
-    }
-
-    /// The bytes of the bundle that this piece begins.
-    #[inline]
-    pub(crate) fn bundle_bytes(&self) -> usize {
-        self.bytes as usize
     }
 }
 
@@ -65,6 +66,8 @@ pub(crate) struct Sends {
     /// Up to here a send may fill the arena without looking at anything else.
     short_end: usize,
     pub(crate) pieces: Vec<Piece>,
+    /// By the first piece; of use only where that has another behind it.
+    chains: Vec<Chain>,
     /// Bytes of all bundles that wait: what a broadcast shares counts for each that it is for.
     pub(crate) waiting_in_all: usize,
     /// Where a codec builds a frame whose length is not known before.
@@ -117,7 +120,7 @@ impl Sends {
         self.filled = end;
         self.waiting_in_all += length;
         *bundle = self.pieces.len() as u32;
-        self.pieces.push(Piece::alone(slot, Lane::Data, start, end, *bundle));
+        self.pieces.push(Piece::alone(slot, Lane::Data, start, end));
         Some(frame)
     }
 
@@ -152,7 +155,7 @@ impl Sends {
             self.add_first(slot, bundle, lane, range);
         } else {
             let index = self.pieces.len() as u32;
-            self.link(*bundle, index, (range.1 - range.0) as u32);
+            self.link(*bundle, index, range.1 - range.0);
             self.add_first(NO_SLOT, &mut 0, lane, range);
         }
     }
@@ -163,28 +166,43 @@ impl Sends {
         *bundle = self.pieces.len() as u32;
         self.waiting_in_all += end - start;
         self.short_end = self.short_end.saturating_sub(end - start);
-        self.pieces.push(Piece::alone(slot, lane, start, end, *bundle));
+        self.pieces.push(Piece::alone(slot, lane, start, end));
     }
 
     /// Links piece `index` behind the others of a bundle.
     #[inline(never)]
-    fn link(&mut self, bundle: u32, index: u32, bytes: u32) {
-        let first = &mut self.pieces[bundle as usize];
-        let last = std::mem::replace(&mut first.last, index);
-        first.bytes += bytes;
+    fn link(&mut self, bundle: u32, index: u32, bytes: usize) {
+        if self.pieces[bundle as usize].next == NO_PIECE {
+            self.begin_chain(bundle as usize);
+        }
+        let chain = &mut self.chains[bundle as usize];
+        chain.bytes += bytes;
+        let last = std::mem::replace(&mut chain.last, index);
         self.pieces[last as usize].next = index;
+    }
+
+    fn begin_chain(&mut self, first: usize) {
+        if self.chains.len() <= first {
+            self.chains.resize(first + 1, Chain::default());
+        }
+        self.chains[first] = Chain { last: first as u32, bytes: self.pieces[first].len() };
     }
 
     /// The bytes that wait in a bundle.
     pub(crate) fn waiting(&self, bundle: u32) -> usize {
-        self.pieces.get(bundle as usize).map_or(0, |first| first.bytes as usize)
+        match self.pieces.get(bundle as usize) {
+            None => 0,
+            Some(first) if first.next == NO_PIECE => first.len(),
+            Some(_) => self.chains[bundle as usize].bytes,
+        }
     }
 
     /// The connection of this bundle is gone, or it was written already.
     pub(crate) fn forget(&mut self, bundle: u32) {
+        let waiting = self.waiting(bundle);
         if let Some(first) = self.pieces.get_mut(bundle as usize) {
             first.slot = NO_SLOT;
-            self.waiting_in_all -= first.bytes as usize;
+            self.waiting_in_all -= waiting;
         }
     }
 
@@ -192,6 +210,11 @@ impl Sends {
     #[inline]
     pub(crate) fn only_piece(&self, first: &Piece) -> Option<&[u8]> {
         if first.next == NO_PIECE { Some(&self.arena[first.start as usize..first.end as usize]) } else { None }
+    }
+
+    /// The bytes of the bundle that this piece begins.
+    pub(crate) fn bundle_bytes(&self, first: &Piece) -> usize {
+        self.frames(first).map(|(_, frame)| frame.len()).sum()
     }
 
     fn lane<'a>(&'a self, first: &Piece, lane: Lane) -> impl Iterator<Item = Piece> + 'a {
@@ -230,6 +253,7 @@ impl Sends {
     pub(crate) fn clear(&mut self) {
         self.filled = 0;
         self.pieces.clear();
+        self.chains.clear();
         self.waiting_in_all = 0;
         if self.arena.len() > 4 * SEND_ARENA_BYTES {
             self.arena = Vec::new();
@@ -261,7 +285,7 @@ mod tests {
         assert_eq!(frames, [(Lane::Control, &b"beat"[..]), (Lane::Data, b"one"), (Lane::Data, b"two")]);
         let slices: Vec<_> = sends.slices(&bundle).iter().map(|slice| slice.to_vec()).collect();
         assert_eq!(slices, [b"beat".to_vec(), b"onetwo".to_vec()]);
-        assert_eq!((sends.waiting(a), bundle.bundle_bytes()), (10, 10));
+        assert_eq!((sends.waiting(a), sends.bundle_bytes(&bundle)), (10, 10));
         let owners: Vec<_> = sends.pieces.iter().filter_map(Piece::slot).collect();
         assert_eq!(owners, [1, 2]);
     }

@@ -195,12 +195,12 @@ impl<N: Net> Reactor<N> {
         if !unread.is_empty() {
             let inbound = Inbound::new(unread, now);
             self.counters.partial_bytes_now += inbound.memory() as u64;
-            connection.inbound = Some(Box::new(inbound));
+            connection.set_inbound(Box::new(inbound));
         }
         if !unsent.is_empty() {
             let mut outbox = Outbox::new(now);
             outbox.push_begun(unsent);
-            connection.outbox = Some(Box::new(outbox));
+            connection.set_outbox(Box::new(outbox));
             self.counters.outbox_bytes_now += unsent.len() as u64;
             self.renew_short_way();
         }
@@ -253,8 +253,8 @@ impl<N: Net> Reactor<N> {
         }
         let user = connection.user;
         let _ = self.net.deregister(&connection.socket);
-        let outbox = connection.outbox.take();
-        let inbound = connection.inbound.take();
+        let outbox = connection.take_outbox();
+        let inbound = connection.take_inbound();
         let unsent = outbox.map_or_else(Vec::new, |outbox| {
             self.counters.outbox_bytes_now -= outbox.len() as u64;
             outbox.into_bytes()

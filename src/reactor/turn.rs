@@ -11,12 +11,12 @@ use super::net::{Net, Notice, Readiness};
 use super::statistics::Step;
 use crate::time::{Millis, TICK_MS};
 
-/// Tokens below this are ids of connections.
+/// Tokens below this are ids of connections. The others stay below 2^56: see [`ConnectionId::from_token`].
 const CONNECTION_TOKENS: u64 = 1 << 53;
 /// Tokens of listeners carry this bit and the listener's number.
-pub(crate) const LISTENER_TOKEN: u64 = 1 << 60;
-pub(crate) const WAKER_TOKEN: u64 = 1 << 61;
-pub(crate) const ALARM_TOKEN: u64 = 1 << 62;
+pub(crate) const LISTENER_TOKEN: u64 = 1 << 53;
+pub(crate) const WAKER_TOKEN: u64 = 1 << 54;
+pub(crate) const ALARM_TOKEN: u64 = 1 << 55;
 
 /// Waits with 0 that may follow one late or filled wait: a bound on how long a flood can hold a turn back.
 const WAITS_MAX: usize = 64;
@@ -49,6 +49,7 @@ impl<N: Net> Reactor<N> {
         }
         // Answers and asks of this turn do not wait for the application.
         self.flush();
+        self.promise_next();
         if self.nested {
             self.set_alarm()?;
         }
@@ -69,6 +70,7 @@ impl<N: Net> Reactor<N> {
         self.serve_ready_list(listed, events);
         self.accept_all(events);
         self.read_mail();
+        self.look_back();
         self.judge();
         self.proceed_with_drain();
         self.bury(events);
@@ -80,11 +82,12 @@ impl<N: Net> Reactor<N> {
     /// Waits, sets `now`, and does the I/O of what was ready. Whoever comes late looks again before anybody is judged:
     /// the list says what was ready when the wait *ended*, and a full one may have left something out.
     fn await_and_serve(&mut self, events: &mut Events, until: Option<Millis>) -> io::Result<()> {
-        let before = self.read_clock();
+        let before = Millis::floor(self.net.now_ns()).max(self.now);
         // A turn or an application that took longer than promised is a stall too. The verdict tells of it, at once.
         self.monitor.woke(before);
-        let deadline = self.deadline();
-        self.promise(before);
+        let mut judging = self.monitor.deadline();
+        self.monitor.promise(judging);
+        let deadline = earlier(judging, self.own_deadline());
         let busy = !events.is_empty() || self.has_work() || self.woken;
         let wake = if busy { Some(before) } else { earlier(deadline, until) };
         let mut timeout_ms = wake.map(|wake| wake.since(before));
@@ -99,14 +102,18 @@ impl<N: Net> Reactor<N> {
                 break;
             }
             let now = self.read_clock();
-            self.monitor.woke(now);
-            self.promise(now);
+            // A stall moves what is due; time alone does not.
+            if self.monitor.woke(now).is_some() {
+                judging = self.monitor.deadline();
+            }
+            self.monitor.promise(judging);
             let count = self.serve_readiness(&ready, events);
             let late = timeout_ms != Some(0) && deadline.is_some_and(|deadline| now > deadline + TICK_MS);
             if count < ready_max && !late {
                 break;
             }
             timeout_ms = Some(0);
+            judging = self.monitor.deadline();
         }
         self.ready_list = Some((ready, ready_max));
         outcome
@@ -121,9 +128,11 @@ impl<N: Net> Reactor<N> {
         self.now
     }
 
-    pub(crate) fn promise(&mut self, now: Millis) {
-        let at = self.monitor.deadline().map(|deadline| deadline.max(now));
-        self.monitor.promise(at);
+    /// The turn, or the application after it, has changed what is due next. Who comes back when `wait_ms` or the
+    /// descriptor says is not late, and who comes later than that is (L5).
+    fn promise_next(&mut self) {
+        let deadline = self.monitor.deadline();
+        self.monitor.promise(deadline);
     }
 
     /// Attended time: the clock of the limits (L5, L10).
@@ -134,23 +143,25 @@ impl<N: Net> Reactor<N> {
     /// Apart from the turn, so that the compiler keeps the path of every read in registers.
     #[inline(never)]
     fn serve_readiness(&mut self, ready: &N::Ready, events: &mut Events) -> usize {
-        let mut count = 0;
+        let mut until_clock = CLOCK_EVERY;
         for notice in N::each_ready(ready) {
-            count += 1;
-            if count % CLOCK_EVERY == 0 {
+            until_clock -= 1;
+            if until_clock == 0 {
                 self.refresh_heard_at();
+                until_clock = CLOCK_EVERY;
             }
-            if notice.is_news() && notice.token() < CONNECTION_TOKENS {
-                let id = ConnectionId::from_raw(notice.token());
-                let Some(connection) = self.live(id) else { continue };
-                if connection.flags.is_usual() && connection.inbound.is_none() {
-                    self.receive_usual(id, events);
-                    continue;
-                }
+            let id = ConnectionId::from_token(notice.token());
+            if notice.is_news()
+                && let Some(connection) = self.live(id)
+                && connection.flags.is_usual()
+            {
+                debug_assert!(connection.agrees());
+                self.receive_usual(id, events);
+                continue;
             }
             self.serve_unusual(notice, events);
         }
-        count
+        N::each_ready(ready).count()
     }
 
     #[inline(never)]
@@ -215,6 +226,17 @@ impl<N: Net> Reactor<N> {
         }
     }
 
+    /// What this turn has heard is stamped with the clock of its beginning, or of 64 connections ago (L4). If it was
+    /// stopped in between, that time is nobody's: else those heard after the stop would be judged from before it (L5).
+    fn look_back(&mut self) {
+        let now = Millis::floor(self.net.now_ns());
+        if now.since(self.now) > u64::from(self.config.granularity_ms) {
+            self.monitor.promise(Some(self.now));
+            self.monitor.woke(now);
+            self.read_clock();
+        }
+    }
+
     pub(crate) fn refresh_heard_at(&mut self) {
         self.heard_at = Millis::ceil(self.net.now_ns()).max(self.heard_at);
     }
@@ -235,15 +257,17 @@ impl<N: Net> Reactor<N> {
             || !self.pending.is_empty()
             || !self.sends.is_empty()
             || self.mail.as_ref().is_some_and(Mail::has_more)
-            || self.listeners.iter().any(|(_, listening)| listening.wants_turn())
+            || self.accept_at.is_some_and(|at| at <= self.now)
     }
 
     /// When the next thing is to be done without the kernel's asking; `None` if never.
     fn deadline(&self) -> Option<Millis> {
-        let mut deadline = self.monitor.deadline();
-        for (_, listening) in &self.listeners {
-            deadline = earlier(deadline, listening.retry_at);
-        }
+        earlier(self.monitor.deadline(), self.own_deadline())
+    }
+
+    /// The same of what the monitor does not know of.
+    fn own_deadline(&self) -> Option<Millis> {
+        let mut deadline = self.accept_at;
         if let Some(drain) = self.drain.as_ref().filter(|_| !self.connections.is_empty()) {
             deadline = earlier(deadline, Some(drain.next_at()));
         }
@@ -269,6 +293,7 @@ impl<N: Net> Reactor<N> {
     /// Milliseconds until [`poll`](Self::poll) has something to do without the kernel's asking; `None` if never. For
     /// loops that take a timeout; it is 0 while work waits.
     pub fn wait_ms(&mut self) -> Option<u64> {
+        self.promise_next();
         if self.has_work() {
             return Some(0);
         }
@@ -277,6 +302,7 @@ impl<N: Net> Reactor<N> {
     }
 
     fn set_alarm(&mut self) -> io::Result<()> {
+        self.promise_next();
         let at = if self.has_work() { Some(self.now) } else { self.deadline() };
         if at != self.alarm {
             self.alarm = at;

@@ -64,9 +64,9 @@ impl<N: Net> Reactor<N> {
     fn write_bundle(&mut self, sends: &Sends, bundle: &Piece, slot: u32) {
         let connection = &mut self.connections[slot as usize];
         connection.bundle = NO_BUNDLE;
+        debug_assert!(connection.agrees());
         // Most bundles are one frame for a socket that takes it.
         if let Some(bytes) = sends.only_piece(bundle)
-            && connection.outbox.is_none()
             && connection.flags.takes_writes()
         {
             match self.net.send(&connection.socket, bytes) {
@@ -88,11 +88,11 @@ impl<N: Net> Reactor<N> {
         let connection = &mut self.connections[slot as usize];
         if connection.flags.any(Flags::WRITE_FAILED) {
             if let Some((_, lost)) = self.write_errors.get_mut(&slot) {
-                *lost += bundle.bundle_bytes();
+                *lost += sends.bundle_bytes(bundle);
             }
             return;
         }
-        if connection.outbox.is_some() || !connection.flags.takes_writes() {
+        if !connection.flags.takes_writes() {
             return self.written(sends, bundle, slot, Ok(0));
         }
         let slices = sends.slices(bundle);
@@ -100,7 +100,7 @@ impl<N: Net> Reactor<N> {
         let written = self.net.send_vectored(&connection.socket, &slices);
         let is_whole = written.as_ref().is_ok_and(|count| *count == offered);
         self.written(sends, bundle, slot, written);
-        if is_whole && offered < bundle.bundle_bytes() {
+        if is_whole && offered < sends.bundle_bytes(bundle) {
             // More frames than one call takes, and it took those: no edge will come for the rest.
             self.connections[slot as usize].flags.set(Flags::WRITABLE);
             self.write_outbox(slot);
@@ -112,7 +112,7 @@ impl<N: Net> Reactor<N> {
         match written {
             Ok(count) => {
                 self.sent(slot, count);
-                if count < bundle.bundle_bytes() {
+                if count < sends.bundle_bytes(bundle) {
                     self.queue_rest(sends, bundle, slot, count);
                 }
             }
@@ -122,7 +122,7 @@ impl<N: Net> Reactor<N> {
             }
             // Nothing was taken and no edge will come: the outbox is tried again soon.
             Err(error) if is_passing(&error) => self.queue_rest(sends, bundle, slot, 0),
-            Err(error) => self.write_failed(slot, &error, bundle.bundle_bytes()),
+            Err(error) => self.write_failed(slot, &error, sends.bundle_bytes(bundle)),
         }
     }
 
@@ -130,8 +130,9 @@ impl<N: Net> Reactor<N> {
     fn queue_rest(&mut self, sends: &Sends, bundle: &Piece, slot: u32, count: usize) {
         let now = self.attended(self.now);
         let connection = &mut self.connections[slot as usize];
-        let begins = connection.outbox.is_none();
-        let outbox = connection.outbox.get_or_insert_with(|| Box::new(Outbox::new(now)));
+        let waiting = connection.take_outbox();
+        let begins = waiting.is_none();
+        let mut outbox = waiting.unwrap_or_else(|| Box::new(Outbox::new(now)));
         let before = outbox.len();
         let mut taken = count;
         for (lane, frame) in sends.frames(bundle) {
@@ -148,6 +149,7 @@ impl<N: Net> Reactor<N> {
         if outbox.control_len() > CONTROL_BYTES_MAX {
             connection.flags.set(Flags::CONTROL_FULL);
         }
+        connection.set_outbox(outbox);
         if count > 0 {
             connection.flags.clear(Flags::WRITABLE);
         }
@@ -191,7 +193,7 @@ impl<N: Net> Reactor<N> {
                     let control_low = outbox.control_len() <= CONTROL_BYTES_MAX / 2;
                     self.counters.outbox_bytes_now -= count as u64;
                     if empty {
-                        connection.outbox = None;
+                        connection.take_outbox();
                     }
                     // A short write proves the socket full.
                     if count < length {
@@ -256,7 +258,7 @@ impl<N: Net> Reactor<N> {
     }
 
     pub(crate) fn forget_outbox(&mut self, slot: u32) -> usize {
-        let Some(outbox) = self.connections[slot as usize].outbox.take() else { return 0 };
+        let Some(outbox) = self.connections[slot as usize].take_outbox() else { return 0 };
         self.counters.outbox_bytes_now -= outbox.len() as u64;
         outbox.len()
     }

@@ -1,12 +1,14 @@
 //! A kernel that follows a script: time, readiness, full sockets, errors and stalls are what the test says. It keeps the
 //! promises of edge-triggered epoll and not one more: an edge when bytes come, an edge when a socket that had refused
-//! takes again.
+//! takes again. Any call can be made to fail.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
 use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::time::Duration;
 
 use heartline::reactor::core::Reactor;
@@ -20,6 +22,28 @@ use super::{Told, What};
 
 /// Something that happens at a moment.
 type Act = Box<dyn FnOnce(&mut World)>;
+
+/// A call that can be made to fail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Call {
+    Wait,
+    Connect,
+    /// With EINPROGRESS, 115: it is still under way.
+    Connected,
+    Prepare,
+    Register,
+    Configure,
+    Shutdown,
+    Waker,
+}
+
+/// What wakes a wait from another thread.
+#[derive(Default)]
+pub struct Alert {
+    /// The error that waking gives, if not 0.
+    pub error: AtomicI32,
+    given: AtomicBool,
+}
 
 /// What the script can look at and change.
 pub struct World {
@@ -46,6 +70,10 @@ pub struct World {
     pub read_ns: u64,
     /// Time that one accept takes.
     pub accept_ns: u64,
+    /// Calls that fail, each once, with their error.
+    pub refusals: Vec<(Call, i32)>,
+    pub alert: Arc<Alert>,
+    alert_token: u64,
 }
 
 /// One end of a connection, as the kernel has it.
@@ -65,6 +93,8 @@ pub struct Sock {
     refused: bool,
     /// Errors that the next writes give.
     pub send_errors: VecDeque<i32>,
+    /// Errors that the next reads give, whatever there is to read.
+    pub recv_errors: VecDeque<i32>,
     /// How many bytes a read gives at most.
     pub read_max: Option<usize>,
     pub fin_sent: bool,
@@ -206,7 +236,26 @@ impl Kernel {
             alarms: Vec::new(),
             read_ns: 0,
             accept_ns: 0,
+            refusals: Vec::new(),
+            alert: Arc::default(),
+            alert_token: 0,
         })))
+    }
+
+    /// A connected stream that somebody else has opened.
+    pub fn opened_elsewhere(&self) -> Descriptor {
+        let number = self.world(|world| {
+            world.sockets.push(Sock { room: usize::MAX, ..Sock::default() });
+            world.sockets.len() - 1
+        });
+        Descriptor { number, kernel: self.clone() }
+    }
+
+    fn refuse(&self, call: Call) -> io::Result<()> {
+        self.world(|world| match world.refusals.iter().position(|(refused, _)| *refused == call) {
+            Some(index) => Err(io::Error::from_raw_os_error(world.refusals.remove(index).1)),
+            None => Ok(()),
+        })
     }
 
     pub fn world<T>(&self, look: impl FnOnce(&mut World) -> T) -> T {
@@ -237,6 +286,9 @@ impl Kernel {
             world.now_ns += world.read_ns;
             let sock = &mut world.sockets[socket];
             sock.reads += 1;
+            if let Some(error) = sock.recv_errors.pop_front() {
+                return Err(io::Error::from_raw_os_error(error));
+            }
             if sock.input.is_empty() {
                 return match (sock.take_error(), sock.fin) {
                     (Some(error), _) => Err(io::Error::from_raw_os_error(error)),
@@ -281,7 +333,7 @@ impl Clock for Kernel {
 impl Net for Kernel {
     type Socket = Descriptor;
     type Listener = ();
-    type Waker = ();
+    type Waker = Arc<Alert>;
 
     type Ready = Vec<Readiness>;
     type Notice<'a> = Readiness;
@@ -297,8 +349,13 @@ impl Net for Kernel {
 
     fn wait(&mut self, ready: &mut Vec<Readiness>, timeout_ms: Option<u64>) -> io::Result<()> {
         ready.clear();
+        self.refuse(Call::Wait)?;
         self.world(|world| {
             world.waits.push(timeout_ms);
+            if world.alert.given.swap(false, Ordering::AcqRel) {
+                let token = world.alert_token;
+                world.tell(Readiness { token, readable: true, writable: false, read_closed: false });
+            }
             assert!(world.waits.len() < 1_000_000, "the reactor spins");
             let end = timeout_ms.map_or(u64::MAX, |ms| world.now_ns.saturating_add(ms * 1_000_000));
             let mut list_max = world.list_max;
@@ -348,6 +405,7 @@ impl Net for Kernel {
     }
 
     fn connect(&mut self, _: &Address, options: &SocketOptions) -> io::Result<Descriptor> {
+        self.refuse(Call::Connect)?;
         let options = Some(options.clone());
         let number = self.world(|world| {
             world.sockets.push(Sock { room: usize::MAX, options, ..Sock::default() });
@@ -356,13 +414,17 @@ impl Net for Kernel {
         Ok(Descriptor { number, kernel: self.clone() })
     }
     fn connected(&mut self, _: &Descriptor) -> io::Result<Option<()>> {
-        Ok(Some(()))
+        match self.refuse(Call::Connected) {
+            Err(error) if error.raw_os_error() == Some(115) => Ok(None),
+            outcome => outcome.map(Some),
+        }
     }
 
     fn prepare(&mut self, _: &Descriptor) -> io::Result<()> {
-        Ok(())
+        self.refuse(Call::Prepare)
     }
     fn register(&mut self, socket: &Descriptor, token: u64) -> io::Result<()> {
+        self.refuse(Call::Register)?;
         self.world(|world| {
             let sock = &mut world.sockets[socket.number];
             sock.token = Some(token);
@@ -379,6 +441,7 @@ impl Net for Kernel {
         Ok(())
     }
     fn configure(&mut self, socket: &Descriptor, options: &SocketOptions, before: &SocketOptions) -> io::Result<()> {
+        self.refuse(Call::Configure)?;
         self.world(|world| {
             let sock = &mut world.sockets[socket.number];
             assert_eq!(sock.options.as_ref().unwrap_or(&SocketOptions::KERNEL), before, "what the socket has");
@@ -412,6 +475,7 @@ impl Net for Kernel {
         })
     }
     fn shutdown_write(&mut self, socket: &Descriptor) -> io::Result<()> {
+        self.refuse(Call::Shutdown)?;
         self.world(|world| world.sockets[socket.number].fin_sent = true);
         Ok(())
     }
@@ -426,11 +490,21 @@ impl Net for Kernel {
         None
     }
 
-    fn waker(&mut self, _: u64) -> io::Result<()> {
-        Ok(())
+    fn waker(&mut self, token: u64) -> io::Result<Arc<Alert>> {
+        self.refuse(Call::Waker)?;
+        Ok(self.world(|world| {
+            world.alert_token = token;
+            world.alert.clone()
+        }))
     }
-    fn wake((): &()) -> io::Result<()> {
-        Ok(())
+    fn wake(alert: &Arc<Alert>) -> io::Result<()> {
+        match alert.error.load(Ordering::Acquire) {
+            0 => {
+                alert.given.store(true, Ordering::Release);
+                Ok(())
+            }
+            error => Err(io::Error::from_raw_os_error(error)),
+        }
     }
     fn descriptor(&self) -> i32 {
         -1

@@ -30,6 +30,11 @@ pub(crate) fn resident_kib(pid: u32) -> u64 {
     status(pid, "VmRSS:")
 }
 
+/// Resident anonymous memory of a process now, in KiB: what it allocated and touched, code and libraries left out.
+pub(crate) fn anonymous_kib(pid: u32) -> u64 {
+    status(pid, "RssAnon:")
+}
+
 /// The most resident memory that a process ever had, in KiB.
 pub(crate) fn peak_resident_kib(pid: u32) -> u64 {
     status(pid, "VmHWM:")

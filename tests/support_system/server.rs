@@ -195,6 +195,13 @@ impl Log {
         self.lines.lock().expect("no reader panics").len()
     }
 
+    /// The lines from number `from` on, parsed, with the moment at which each came; and the number of the next.
+    pub(crate) fn since(&self, from: usize) -> (Vec<(Instant, Value)>, usize) {
+        let lines = self.lines.lock().expect("no reader panics");
+        let parsed = lines[from..].iter().filter_map(|(at, line)| Some((*at, serde_json::from_str(line).ok()?)));
+        (parsed.collect(), lines.len())
+    }
+
     fn wait_for_more(&self, than: usize, limit: Duration) {
         let lines = self.lines.lock().expect("no reader panics");
         let _ = self.came.wait_timeout_while(lines, limit, |lines| lines.len() <= than);
@@ -219,7 +226,7 @@ impl Log {
 
 impl Closed {
     #[track_caller]
-    fn read(at: Instant, line: &Value) -> Self {
+    pub(crate) fn read(at: Instant, line: &Value) -> Self {
         let number = |name: &str| line[name].as_u64().unwrap_or(0);
         let remote = line["remote"].as_str().and_then(|text| text.parse().ok());
         Self {

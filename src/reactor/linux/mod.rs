@@ -2,6 +2,7 @@
 #![allow(unsafe_code)]
 
 mod address;
+mod clock;
 mod listener;
 mod transfer;
 
@@ -21,12 +22,13 @@ use nix::sys::time::TimeSpec;
 use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFlags};
 
 use self::address::{socket_address, tcp_address, unix_path};
+use self::clock::Monotonic;
 use self::listener::{Listener, open_listener};
 use self::transfer::transfer;
 use crate::reactor::net::{Address, ListenSettings, Look, Net, Notice, Parting, Readiness};
 use crate::reactor::obituary::TcpInfo;
 use crate::reactor::options::SocketOptions;
-use crate::time::{Clock, SystemClock};
+use crate::time::Clock;
 
 /// Events taken from the kernel in one wait.
 const READY_MAX: usize = 1024;
@@ -34,7 +36,7 @@ const READY_MAX: usize = 1024;
 /// The kernel of this machine.
 pub struct Linux {
     poll: mio::Poll,
-    clock: SystemClock,
+    clock: Monotonic,
     waker: Option<Arc<mio::Waker>>,
     timer: Option<TimerFd>,
 }
@@ -42,7 +44,7 @@ pub struct Linux {
 impl Linux {
     /// An epoll set of our own.
     pub fn new() -> io::Result<Self> {
-        Ok(Self { poll: mio::Poll::new()?, clock: SystemClock::new(), waker: None, timer: None })
+        Ok(Self { poll: mio::Poll::new()?, clock: Monotonic::new(), waker: None, timer: None })
     }
 }
 

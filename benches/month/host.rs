@@ -1,0 +1,285 @@
+//! The host: it drives one monitor through the month, carries out what people do and judges what the monitor says.
+
+use std::collections::VecDeque;
+
+use fastrand::Rng;
+use heartline::liveness::{Beat, Monitor, MonitorConfig, Policy, PolicyId, Role, Verdict, VerdictKind};
+use heartline::time::Millis;
+
+use super::calendar::{Calendar, Entries, Entry, NEVER, STEP_MS};
+use super::person::{Act, DAY, EVENING, HOUR, Kind, MINUTE, Person, SECOND};
+use super::tally::{Outcome, Tally};
+use super::truth::Truth;
+
+/// From an ask to its answer.
+const ROUND_TRIP: u32 = SECOND / 5;
+/// When the host is stopped, and for how long: a hiccup, a live migration, a snapshot while all are there, an hour's sleep.
+const STALLS: [(u32, u32); 7] = [
+    (10 * HOUR, 3 * SECOND),
+    (EVENING + 10 * MINUTE, 30 * SECOND),
+    (DAY + EVENING + MINUTE, 30 * SECOND),
+    (3 * DAY + EVENING + 7 * MINUTE, 5 * MINUTE),
+    (3 * DAY + EVENING + 30 * MINUTE, 20 * SECOND),
+    (11 * DAY + 13 * HOUR, HOUR),
+    (25 * DAY + EVENING + 6 * MINUTE, 10 * MINUTE),
+];
+
+impl Entries for Vec<Person> {
+    fn entry(&mut self, person: u32) -> &mut Entry {
+        &mut self[person as usize].entry
+    }
+}
+
+/// An answer on its way; it is lost if its sender has lost the way, or the connection is not that one any more.
+struct Answer {
+    at: u32,
+    person: u32,
+    epoch: u8,
+}
+
+pub(crate) struct Host {
+    monitor: Monitor,
+    mobile: PolicyId,
+    im: PolicyId,
+    people: Vec<Person>,
+    calendar: Calendar,
+    answers: VecDeque<Answer>,
+    dice: Rng,
+    truth: Truth,
+    outcome: Outcome,
+    /// The next step that nobody has lived yet.
+    step: u32,
+    /// Scratch.
+    due: Vec<u32>,
+    verdicts: Vec<Verdict>,
+}
+
+impl Host {
+    pub(crate) fn new(peers: u32, seed: u64) -> Self {
+        let config = MonitorConfig { seed, ..MonitorConfig::default() };
+        let mut monitor = Monitor::new(config, Millis(0));
+        let mut define =
+            |policy: Policy| monitor.define(policy.with_role(Role::Both)).expect("a profile is well-formed");
+        let (mobile, im) = (define(Policy::mobile()), define(Policy::im()));
+        let mut host = Self {
+            monitor,
+            mobile,
+            im,
+            people: (0..peers).map(Person::new).collect(),
+            calendar: Calendar::new(),
+            answers: VecDeque::new(),
+            dice: Rng::with_seed(seed),
+            truth: Truth::new(config.granularity_ms),
+            outcome: Outcome::default(),
+            step: 0,
+            due: Vec::new(),
+            verdicts: Vec::new(),
+        };
+        for number in 0..peers {
+            let person = host.people[number as usize];
+            host.tally(person.kind).peers += 1;
+            let at = person.begin(&mut host.dice);
+            host.calendar.file(&mut host.people, number, at);
+        }
+        host
+    }
+
+    /// Lives for `days`, the last of which ends in the evening, when all are there; gives the monitor back, so that its
+    /// memory can be looked at.
+    pub(crate) fn run(mut self, days: u32) -> (Outcome, Monitor) {
+        let end = days.saturating_sub(1) * DAY + EVENING + 4 * MINUTE;
+        let mut stalls = STALLS.iter().copied().peekable();
+        while self.step < end {
+            let promised = self.monitor.deadline();
+            self.monitor.promise(promised);
+            let mut now = self.next_turn(promised, end);
+            if let Some((_, length)) = stalls.next_if(|(at, _)| *at <= now) {
+                now = (now + length).min(end);
+            }
+            self.turn(now, promised);
+        }
+        self.finish()
+    }
+
+    /// When the host comes back: something comes, or the promise falls due.
+    fn next_turn(&self, promised: Option<Millis>, end: u32) -> u32 {
+        let promised = promised.map_or(end, |at| at.0.div_ceil(STEP_MS).min(end.into()) as u32);
+        let answer = self.answers.front().map_or(end, |answer| answer.at);
+        let latest = promised.min(answer).max(self.step);
+        (self.step..latest).find(|step| !self.calendar.is_free(*step)).unwrap_or(latest)
+    }
+
+    fn turn(&mut self, now: u32, promised: Option<Millis>) {
+        self.outcome.turns += 1;
+        let now_ms = Millis(u64::from(now) * STEP_MS);
+        let stall_ms = self.truth.woke(now_ms.0, promised.map(|at| at.0));
+        self.monitor.woke(now_ms);
+        if stall_ms > 0 {
+            self.grant_all(stall_ms);
+        }
+        // What came while it was away comes in its order, and is read now.
+        while self.step <= now {
+            self.live_step(now_ms);
+            self.step += 1;
+        }
+        while self.monitor.advance(now_ms, &mut self.verdicts) {
+            self.carry_out_all(now);
+        }
+        self.carry_out_all(now);
+        self.outcome.connected_at_most = self.outcome.connected_at_most.max(self.monitor.len() as u64);
+    }
+
+    fn grant_all(&mut self, stall_ms: u64) {
+        for person in self.people.iter_mut().filter(|person| person.online) {
+            let policy = *self.monitor.policy(if person.kind == Kind::Phone { self.mobile } else { self.im });
+            self.truth.grant(person, &policy, stall_ms);
+        }
+    }
+
+    fn live_step(&mut self, now: Millis) {
+        let mut due = std::mem::take(&mut self.due);
+        self.calendar.take(&mut self.people, self.step, &mut due);
+        for number in due.drain(..) {
+            let (act, next) = self.people[number as usize].live(self.step, &mut self.dice);
+            self.act(number, act, now);
+            if next < NEVER {
+                self.calendar.file(&mut self.people, number, next);
+            }
+        }
+        self.due = due;
+        while let Some(answer) = self.answers.pop_front_if(|answer| answer.at <= self.step) {
+            let person = &self.people[answer.person as usize];
+            if person.online && person.epoch == answer.epoch && person.is_reachable() {
+                self.tally(person.kind).answers += 1;
+                self.read(answer.person);
+                let _ = self.monitor.beat(answer.person, Beat::Answer, now);
+            }
+        }
+    }
+
+    fn act(&mut self, number: u32, act: Act, now: Millis) {
+        let Person { kind, online, .. } = self.people[number as usize];
+        match act {
+            Act::Speak if online => {
+                self.read(number);
+                self.monitor.heard(number, now);
+            }
+            Act::Speak | Act::Connect => {
+                if online {
+                    self.tally(kind).replaced += 1;
+                    self.disconnect(number);
+                }
+                self.connect(number, now);
+            }
+            Act::Leave if online => {
+                self.tally(kind).closes += 1;
+                self.disconnect(number);
+            }
+            Act::Leave | Act::Nothing => {}
+        }
+    }
+
+    /// A byte of it is read.
+    fn read(&mut self, number: u32) {
+        let person = self.people[number as usize];
+        let policy = *self.policy(person.kind);
+        self.truth.ends_silence(&person, &policy);
+        self.tally(person.kind).heards += 1;
+        let heard_ms = self.truth.attended_ms();
+        let person = &mut self.people[number as usize];
+        (person.heard_ms, person.granted_ms) = (heard_ms, 0);
+    }
+
+    fn connect(&mut self, number: u32, now: Millis) {
+        let heard_ms = self.truth.attended_ms();
+        let person = &mut self.people[number as usize];
+        (person.online, person.suspect) = (true, false);
+        (person.heard_ms, person.granted_ms) = (heard_ms, 0);
+        person.epoch = person.epoch.wrapping_add(1);
+        let kind = person.kind;
+        self.tally(kind).connects += 1;
+        self.monitor.add(number, if kind == Kind::Phone { self.mobile } else { self.im }, now);
+    }
+
+    /// It closes, or is replaced.
+    fn disconnect(&mut self, number: u32) {
+        let person = self.people[number as usize];
+        let policy = *self.policy(person.kind);
+        self.truth.ends_silence(&person, &policy);
+        self.tally(person.kind).gone_suspect += u64::from(person.suspect);
+        self.forget(number);
+    }
+
+    fn forget(&mut self, number: u32) {
+        let person = &mut self.people[number as usize];
+        (person.online, person.suspect) = (false, false);
+        self.monitor.remove(number);
+    }
+
+    fn carry_out_all(&mut self, now: u32) {
+        let mut verdicts = std::mem::take(&mut self.verdicts);
+        for verdict in verdicts.drain(..) {
+            self.carry_out(&verdict, now);
+        }
+        self.verdicts = verdicts;
+    }
+
+    fn carry_out(&mut self, verdict: &Verdict, now: u32) {
+        if verdict.kind == VerdictKind::Stalled {
+            return self.truth.stalled(verdict);
+        }
+        let number = verdict.peer;
+        let kind = self.people[number as usize].kind;
+        let policy = *self.policy(kind);
+        let person = &mut self.people[number as usize];
+        match verdict.kind {
+            VerdictKind::Ask => {
+                self.truth.asked(person, &policy);
+                if person.is_reachable() {
+                    self.answers.push_back(Answer { at: now + ROUND_TRIP, person: number, epoch: person.epoch });
+                }
+                self.tally(kind).asks += 1;
+            }
+            VerdictKind::Suspect => {
+                self.truth.suspected(person, &policy);
+                self.tally(kind).suspects += 1;
+            }
+            VerdictKind::Revived => {
+                self.truth.revived(person);
+                self.tally(kind).revived += 1;
+            }
+            VerdictKind::Dead => {
+                self.truth.died(person, &policy);
+                self.forget(number);
+                self.tally(kind).dead += 1;
+            }
+            _ => self.truth.faults.sums += 1,
+        }
+    }
+
+    fn policy(&self, kind: Kind) -> &Policy {
+        self.monitor.policy(if kind == Kind::Phone { self.mobile } else { self.im })
+    }
+
+    fn tally(&mut self, kind: Kind) -> &mut Tally {
+        if kind == Kind::Phone { &mut self.outcome.mobile } else { &mut self.outcome.im }
+    }
+
+    /// Whoever is there yet must not have been silent for too long, and the sums must come out.
+    fn finish(mut self) -> (Outcome, Monitor) {
+        for person in self.people.iter().filter(|person| person.online) {
+            let policy = *self.policy(person.kind);
+            self.truth.ends_silence(person, &policy);
+            self.outcome.connected_at_end += 1;
+            self.outcome.suspect_at_end += u64::from(person.suspect);
+        }
+        self.truth.end();
+        self.outcome.counters = self.monitor.counters();
+        self.outcome.stalls = self.monitor.stalls();
+        self.outcome.faults = self.truth.faults;
+        self.outcome.overshoot_max_ms = self.truth.overshoot_max_ms;
+        self.outcome.faults.sums += self.outcome.sums_off();
+        self.outcome.faults.sums += u64::from(self.monitor.len() as u64 != self.outcome.connected_at_end);
+        (self.outcome, self.monitor)
+    }
+}
