@@ -24,7 +24,7 @@ demo: ## show what Heartline is for, on loopback, in about 15 seconds
 
 lib: ## build target/capi/libheartline.so and libheartline.a, the C library
 	$(capi) --profile capi --config 'profile.capi.panic="$(strip $(PANIC))"' --crate-type staticlib,cdylib -- \
-	    --cfg heartline_library -C llvm-args=-inline-threshold=120 \
+	    --cfg heartline_library -C llvm-args=-inline-threshold=75 \
 	    -C link-arg=-Wl,-soname,$(soname) -C link-arg=-Wl,-z,nodelete \
 	    --print native-static-libs=$(CURDIR)/target/capi/native-static-libs
 	ln -sf libheartline.so target/capi/$(soname)
