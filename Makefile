@@ -13,7 +13,7 @@ DAYS ?= 30           # make month
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: demo lib lib-checked install uninstall dist header test test-full sim sim-long bench bench-timers soak month fmt clippy doc fuzz help
+.PHONY: demo lib lib-checked install uninstall dist header test test-full sim sim-long bench bench-timers soak month mutants fmt clippy doc fuzz help
 
 # The C library. The crate type is given here, not in Cargo.toml: an rlib beside it would switch link-time optimisation off.
 capi := $(CARGO) rustc --quiet --lib --target-dir target --no-default-features --features capi
@@ -75,6 +75,9 @@ soak: ## the released server and CLIENTS (2,000) with faults of every kind for M
 month: ## PEERS (a million) under the monitor alone for DAYS (30), in virtual time; status 1 if a verdict is wrong
 	$(CARGO) bench --quiet --no-default-features --bench month -- \
 	    peers $(strip $(PEERS)) days $(strip $(DAYS)) seed $(or $(SEED),1)
+
+mutants: ## wrong turns put into the product one at a time: each must be caught (tests/mutants.toml)
+	python3 scripts/mutants.py
 
 fmt: ## format the sources
 	$(CARGO) fmt --all
