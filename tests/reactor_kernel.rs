@@ -787,3 +787,24 @@ fn a_stop_in_the_middle_of_a_turn_is_not_the_silence_of_those_heard_after_it() {
     rig.run(20);
     assert!(peers.iter().all(|(_, id)| !rig.is_live(*id)));
 }
+
+/// The same where the stop lies between two waits of one turn: the list was full.
+#[test]
+fn a_stop_between_two_waits_of_a_turn_is_not_the_silence_of_those_heard_before_it() {
+    let mut rig = Rig::default();
+    rig.kernel.world(|world| world.list_max = 1);
+    let options = judged(&mut rig, Role::Watch, 4000);
+    rig.listen(options);
+    let peers = rig.peers(2);
+    rig.run(500);
+    rig.kernel.world(|world| {
+        world.read_ns = 900_000_000;
+        peers.iter().for_each(|(socket, _)| world.bytes(*socket, &framed(b"x")));
+    });
+    rig.poll(0);
+    rig.kernel.world(|world| world.read_ns = 0);
+    rig.run(3990);
+    assert!(peers.iter().all(|(_, id)| rig.is_live(*id)), "heard in a turn that ended less than a timeout ago");
+    rig.run(20);
+    assert!(peers.iter().all(|(_, id)| !rig.is_live(*id)));
+}

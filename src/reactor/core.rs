@@ -75,6 +75,8 @@ pub struct Reactor<N: Net> {
     pub(crate) alarm: Option<Millis>,
     /// Somebody woke the reactor: poll returns, with or without events.
     pub(crate) woken: bool,
+    /// In the middle of a turn's I/O, where no time may pass unseen.
+    pub(crate) serving: bool,
     /// At the end of the last wait: the moment by which this turn judges, and the clock for what it hears.
     pub(crate) now: Millis,
     pub(crate) heard_at: Millis,
@@ -144,6 +146,7 @@ impl<N: Net> Reactor<N> {
             nested: false,
             alarm: None,
             woken: false,
+            serving: false,
             now,
             heard_at: Millis::ceil(now_ns),
             step: Step::of(now),

@@ -96,12 +96,14 @@ impl<N: Net> Reactor<N> {
             None => self.net.ready_list(),
         };
         let mut outcome = Ok(());
+        self.serving = false;
         for _ in 0..WAITS_MAX {
             outcome = self.net.wait(&mut ready, timeout_ms);
             if outcome.is_err() {
                 break;
             }
             let now = self.read_clock();
+            self.serving = true;
             // A stall moves what is due; time alone does not.
             if self.monitor.woke(now).is_some() {
                 judging = self.monitor.deadline();
@@ -112,6 +114,7 @@ impl<N: Net> Reactor<N> {
             if count < ready_max && !late {
                 break;
             }
+            self.look_back();
             timeout_ms = Some(0);
             judging = self.monitor.deadline();
         }
@@ -120,9 +123,18 @@ impl<N: Net> Reactor<N> {
     }
 
     /// Reads the clock: `now` to judge by (rounded down), `heard_at` for bytes (rounded up) (L4).
+    ///
+    /// What a turn has heard is stamped with the clock of its beginning, or of 64 connections ago. If it was stopped in
+    /// between, that time is nobody's: else those heard after the stop would be judged from before it (L5).
     pub(crate) fn read_clock(&mut self) -> Millis {
         let nanos = self.net.now_ns();
-        self.now = Millis::floor(nanos).max(self.now);
+        let now = Millis::floor(nanos).max(self.now);
+        if self.serving && now.since(self.now) > u64::from(self.config.granularity_ms) {
+            self.monitor.promise(Some(self.now));
+            // Rounded up, as what was heard after the stop is: it shall not lie in the future and be cut down (L4).
+            self.monitor.woke(Millis::ceil(nanos));
+        }
+        self.now = now;
         self.step = Step::of(self.now);
         self.heard_at = Millis::ceil(nanos).max(self.heard_at);
         self.now
@@ -226,15 +238,14 @@ impl<N: Net> Reactor<N> {
         }
     }
 
-    /// What this turn has heard is stamped with the clock of its beginning, or of 64 connections ago (L4). If it was
-    /// stopped in between, that time is nobody's: else those heard after the stop would be judged from before it (L5).
+    /// The end of a turn's I/O, or of a part of it: a stop in the middle of it is found here at the latest. Without one,
+    /// the moment by which this turn judges stays the end of its wait.
     fn look_back(&mut self) {
         let now = Millis::floor(self.net.now_ns());
         if now.since(self.now) > u64::from(self.config.granularity_ms) {
-            self.monitor.promise(Some(self.now));
-            self.monitor.woke(now);
             self.read_clock();
         }
+        self.serving = false;
     }
 
     pub(crate) fn refresh_heard_at(&mut self) {
