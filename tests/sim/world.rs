@@ -367,8 +367,8 @@ impl World {
         }
         // Whose end was lost in the dark learns it by the kernel's keepalive.
         for sock in 0..self.socks.len() {
-            let lost = self.socks[sock].other.is_some_and(|other| self.socks[other].gone);
-            if lost && !self.socks[sock].gone {
+            let ended = |sock: usize| self.socks[sock].gone || self.socks[sock].broken;
+            if self.socks[sock].other.is_some_and(ended) && !ended(sock) {
                 self.fail(sock, super::wire::ECONNRESET);
             }
         }
