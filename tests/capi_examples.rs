@@ -117,6 +117,13 @@ fn stops() -> Vec<Duration> {
     [6, 60].into_iter().take(if long { 2 } else { 1 }).map(Duration::from_secs).collect()
 }
 
+/// The same server with its own timeouts, over the same stop. A few may be lucky: their bytes are read before their timer.
+fn kills_nearly_all(program: &PathBuf) {
+    let old = Server::start(program, &["old", "0", "4"]);
+    let (killed, _) = closed_over_a_stop(&old, Duration::from_secs(6));
+    assert!(killed >= u64::from(PEERS - PEERS / 100), "only {killed} of {PEERS}");
+}
+
 fn survives_stops(name: &str, libraries: &[&str], arguments: &[&str]) {
     let program = example(name, libraries);
     for stopped in stops() {
@@ -131,17 +138,15 @@ fn a_stopped_echo_server_kills_nobody() {
 }
 
 #[test]
-fn a_stopped_libevent_server_kills_nobody_and_without_heartline_all() {
+fn a_stopped_libevent_server_kills_nobody_and_without_heartline_nearly_all() {
     survives_stops("libevent_monitor", &["-levent"], &["heartline", "0", "4"]);
-    let old = Server::start(&example("libevent_monitor", &["-levent"]), &["old", "0", "4"]);
-    assert_eq!(closed_over_a_stop(&old, Duration::from_secs(6)).0, u64::from(PEERS));
+    kills_nearly_all(&example("libevent_monitor", &["-levent"]));
 }
 
 #[test]
-fn a_stopped_libuv_server_kills_nobody_and_without_heartline_all() {
+fn a_stopped_libuv_server_kills_nobody_and_without_heartline_nearly_all() {
     survives_stops("libuv_monitor", &["-luv"], &["heartline", "0", "4"]);
-    let old = Server::start(&example("libuv_monitor", &["-luv"]), &["old", "0", "4"]);
-    assert_eq!(closed_over_a_stop(&old, Duration::from_secs(6)).0, u64::from(PEERS));
+    kills_nearly_all(&example("libuv_monitor", &["-luv"]));
 }
 
 /// In shadow the old timeout decides, and Heartline says the same of a peer that is really silent.
