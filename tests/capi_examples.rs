@@ -117,11 +117,12 @@ fn stops() -> Vec<Duration> {
     [6, 60].into_iter().take(if long { 2 } else { 1 }).map(Duration::from_secs).collect()
 }
 
-/// The same server with its own timeouts, over the same stop. A few may be lucky: their bytes are read before their timer.
+/// The same server with its own timeouts, over the same stop. One may be lucky: the wait that the stop interrupted holds
+/// one event when it goes on, and that peer is read before its timer is looked at.
 fn kills_nearly_all(program: &PathBuf) {
     let old = Server::start(program, &["old", "0", "4"]);
     let (killed, _) = closed_over_a_stop(&old, Duration::from_secs(6));
-    assert!(killed >= u64::from(PEERS - PEERS / 100), "only {killed} of {PEERS}");
+    assert!(killed >= u64::from(PEERS - 1), "only {killed} of {PEERS}");
 }
 
 fn survives_stops(name: &str, libraries: &[&str], arguments: &[&str]) {
@@ -138,13 +139,13 @@ fn a_stopped_echo_server_kills_nobody() {
 }
 
 #[test]
-fn a_stopped_libevent_server_kills_nobody_and_without_heartline_nearly_all() {
+fn a_stopped_libevent_server_kills_nobody_and_without_heartline_all_but_one_at_most() {
     survives_stops("libevent_monitor", &["-levent"], &["heartline", "0", "4"]);
     kills_nearly_all(&example("libevent_monitor", &["-levent"]));
 }
 
 #[test]
-fn a_stopped_libuv_server_kills_nobody_and_without_heartline_nearly_all() {
+fn a_stopped_libuv_server_kills_nobody_and_without_heartline_all_but_one_at_most() {
     survives_stops("libuv_monitor", &["-luv"], &["heartline", "0", "4"]);
     kills_nearly_all(&example("libuv_monitor", &["-luv"]));
 }
