@@ -38,6 +38,7 @@ fn a_peer_that_beats_but_does_not_read_outlives_three_timeouts() {
                 publisher.write_all(&news).expect("the publisher lives");
                 std::thread::sleep(ms(2));
             }
+            publisher
         }
     });
     let began = Instant::now();
@@ -48,7 +49,8 @@ fn a_peer_that_beats_but_does_not_read_outlives_three_timeouts() {
         std::thread::sleep(ms(200));
     }
     over.store(true, Ordering::Relaxed);
-    publishes.join().expect("the publisher lives");
+    // It stays connected, so that no end is told but the peer's.
+    let _publisher = publishes.join().expect("the publisher lives");
     assert!(server.closed().is_empty(), "a peer that beats was closed: {}", server.log.tail(3));
     // It reads again: whole messages, and among them an answer to each beat (R4).
     peer.set_read_timeout(Some(Duration::from_secs(10))).expect("a socket");
