@@ -43,6 +43,8 @@ struct Pair {
     away: u64,
     /// By policy: when time was granted, and how much at most.
     granted: Vec<Vec<(u64, u64)>>,
+    /// By policy: when stalls last had peers asked anew, in monotonic time.
+    asked_anew: Vec<Option<u64>>,
     deaths: u64,
     asks: u64,
     grants: u64,
@@ -60,8 +62,8 @@ impl Pair {
         ];
         let policies = policies.map(|policy| (monitor.define(policy).unwrap(), policy)).to_vec();
         let peers = vec![None; PEERS as usize];
-        let granted = vec![Vec::new(); policies.len()];
-        Self { monitor, policies, peers, clock: start, away: 0, granted, deaths: 0, asks: 0, grants: 0 }
+        let (granted, asked_anew) = (vec![Vec::new(); policies.len()], vec![None; policies.len()]);
+        Self { monitor, policies, peers, clock: start, away: 0, granted, asked_anew, deaths: 0, asks: 0, grants: 0 }
     }
 
     fn at(&self) -> Millis {
@@ -191,6 +193,8 @@ impl Pair {
         for (number, (_, policy)) in self.policies.iter().enumerate() {
             let (interval, timeout) = (u64::from(policy.interval_ms), u64::from(policy.timeout_ms));
             let (lost, mut most) = (self.lost(number, stall), 0);
+            let rested = self.asked_anew[number].is_none_or(|at| self.clock - at >= interval);
+            let mut asked_anew = false;
             for known in self.peers.iter_mut().flatten().filter(|known| known.policy == number) {
                 let had = timeout.saturating_sub(known.silence(now));
                 let owed = (had + lost).min(timeout - interval);
@@ -201,7 +205,12 @@ impl Pair {
                     most = most.max(owed - had);
                 }
                 let past = known.paused.is_none() && now - known.heard >= interval;
-                known.anew |= policy.role.asks() && past;
+                let anew = policy.role.asks() && past && rested;
+                known.anew |= anew;
+                asked_anew |= anew;
+            }
+            if asked_anew {
+                self.asked_anew[number] = Some(self.clock);
             }
             if most > 0 {
                 self.granted[number].push((now, most));

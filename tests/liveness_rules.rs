@@ -561,6 +561,21 @@ fn l05_who_only_answers_is_asked_anew_after_a_stall() {
 }
 
 #[test]
+fn l05_an_overload_that_stalls_every_turn_asks_nobody_anew_twice_within_an_interval() {
+    let (mut host, game) = Host::with(asking());
+    host.add(0, game);
+    host.run(5_900);
+    // Three stalls in every second; none of it is attended, so no other ask is due.
+    let (before, from) = (host.all(VerdictKind::Ask), host.now);
+    while host.now < from + 20_000 {
+        host.stop(host.now, 333);
+        host.run(host.now);
+    }
+    let asks = host.all(VerdictKind::Ask) - before;
+    assert!((3..=5).contains(&asks), "{asks} asks in four intervals");
+}
+
+#[test]
 fn l05_who_was_heard_after_the_stall_is_not_asked_anew() {
     let (mut host, game) = Host::with(asking());
     host.add(0, game);
@@ -870,6 +885,21 @@ fn l14_asks_are_reduced_only_by_answers() {
     }
     assert_eq!(host.monitor.beat(0, Beat::Either, host.at()), Owed::Answer, "nobody asked, so it is an ask");
     assert_eq!(host.monitor.counters().answers, u64::from(asks));
+}
+
+#[test]
+fn l14_asks_of_a_former_owner_are_answered_too() {
+    let (mut host, id) = Host::with(Policy::game().with_role(Role::Both));
+    host.add(0, id);
+    host.monitor.expect_answers(0, 2);
+    host.monitor.expect_answers(1, 2);
+    assert_eq!(host.monitor.state(0).unwrap().unanswered, 2);
+    assert_eq!(host.monitor.beat(0, Beat::Either, host.at()), Owed::Nothing);
+    assert_eq!(host.monitor.beat(0, Beat::Either, host.at()), Owed::Nothing);
+    assert_eq!(host.monitor.state(0).unwrap().rtt_ms, None, "nobody knows when they were sent");
+    assert_eq!(host.monitor.beat(0, Beat::Either, host.at()), Owed::Answer);
+    host.monitor.expect_answers(0, 1_000);
+    assert_eq!(host.monitor.state(0).unwrap().unanswered, 255);
 }
 
 #[test]

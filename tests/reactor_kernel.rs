@@ -4,9 +4,9 @@
 
 mod support;
 
-use heartline::liveness::Role;
+use heartline::liveness::{Policy, Role};
 use heartline::reactor::net::Parting;
-use heartline::reactor::{Close, Config, Events, Options, Reason};
+use heartline::reactor::{Close, Config, ConnectionId, Events, Options, Reason};
 use support::kernel::{Rig, World};
 use support::{What, framed, length, options, policy};
 
@@ -807,4 +807,44 @@ fn a_stop_between_two_waits_of_a_turn_is_not_the_silence_of_those_heard_before_i
     assert!(peers.iter().all(|(_, id)| rig.is_live(*id)), "heard in a turn that ended less than a timeout ago");
     rig.run(20);
     assert!(peers.iter().all(|(_, id)| !rig.is_live(*id)));
+}
+
+#[test]
+fn an_answer_that_comes_after_an_adoption_is_not_answered() {
+    // Asks and answers of `length:4be` are the same bytes.
+    let mut rig = Rig::default();
+    let policy = rig.reactor.define_policy(Policy::lan().with_role(Role::Both)).unwrap();
+    rig.listen(length().policy(policy));
+    let (socket, id) = rig.peer();
+    rig.run(2_100);
+    assert_eq!(rig.output(socket), framed(b""), "an ask");
+    let released = rig.reactor.release(id).unwrap();
+    assert_eq!(released.unanswered, 1);
+    let id = rig.adopt(&length().policy(policy), released.unread, &released.unsent).unwrap();
+    let socket = socket + 1;
+    assert!(rig.reactor.expect_answers(id, released.unanswered));
+    rig.kernel.world(|world| world.bytes(socket, &framed(b"")));
+    rig.run(100);
+    assert_eq!((rig.reactor.counters().asks_in, rig.reactor.counters().answers_in), (0, 1));
+    assert_eq!(rig.output(socket), b"", "no answer to the answer");
+    assert!(!rig.reactor.expect_answers(ConnectionId::NONE, 1));
+}
+
+#[test]
+fn a_paused_connection_is_not_asked_beyond_what_can_be_counted() {
+    let mut rig = Rig::default();
+    let policy = Policy { interval_ms: 20, suspect_ms: 60_000, timeout_ms: 120_000, ..Policy::lan() };
+    let policy = rig.reactor.define_policy(policy.with_role(Role::Both)).unwrap();
+    rig.listen(length().policy(policy));
+    let (socket, id) = rig.peer();
+    rig.reactor.pause(id);
+    rig.run(255 * 20 + 3_000);
+    assert_eq!((rig.reactor.counters().asks_out, rig.output(socket).len()), (254, 254 * 4));
+    // All answers come at once when it reads again: none is taken for an ask.
+    rig.kernel.world(|world| world.bytes(socket, &framed(b"").repeat(254)));
+    rig.reactor.resume(id);
+    rig.run(15);
+    assert_eq!((rig.reactor.counters().answers_in, rig.reactor.counters().asks_in), (254, 0));
+    rig.run(100);
+    assert!(rig.reactor.counters().asks_out > 254, "asked again");
 }

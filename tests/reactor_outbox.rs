@@ -6,7 +6,7 @@ mod support;
 use std::time::Duration;
 
 use heartline::frame::EncodeError;
-use heartline::reactor::{Config, ListenOptions, Options, Reason, SendError, WhenFull};
+use heartline::reactor::{Address, Config, ListenOptions, Options, Reason, SendError, WhenFull};
 use support::kernel::Rig;
 use support::{Pump, What, framed, length, options, small_buffers};
 
@@ -68,6 +68,23 @@ fn one_message_fits_an_empty_queue_whatever_its_size() {
     rig.run(5);
     assert_eq!(rig.output(socket), framed(&[1; 1000]));
     assert_eq!(rig.of(id)[1..], [&What::Full(1004), &What::Drained]);
+}
+
+#[test]
+fn what_fills_the_outbox_while_dialling_is_told_after_opened() {
+    let mut rig = Rig::default();
+    let nowhere = Address::Tcp("127.0.0.1:1".parse().unwrap());
+    let id = rig.reactor.connect(&nowhere, &marked(100, 40, WhenFull::Refuse), 0).unwrap();
+    for number in 0..5 {
+        rig.reactor.send(id, &[number; 16]).unwrap();
+    }
+    assert!(matches!(rig.reactor.send(id, b"x"), Err(SendError::Full { queued_bytes: 100, .. })));
+    rig.kernel.world(|world| world.room(0, 0));
+    rig.run(5);
+    assert_eq!(rig.of(id), [&What::Opened(None), &What::Full(100)]);
+    rig.kernel.world(|world| world.room(0, usize::MAX));
+    rig.run(5);
+    assert_eq!(rig.of(id)[2..], [&What::Drained]);
 }
 
 #[test]

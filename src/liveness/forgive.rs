@@ -76,11 +76,16 @@ impl Monitor {
         self.draw_nearer(peer);
     }
 
-    /// The time of a call other than `woke` may be the first to show that we were away.
-    pub(super) fn woke_if_late(&mut self, now: Millis) {
-        if self.time.is_late(now) {
-            self.woke(now);
-        }
+    /// The time of a call other than `woke` may be the first to show that we were away. Says whether it is.
+    pub(super) fn woke_if_late(&mut self, now: Millis) -> bool {
+        self.time.is_late(now) && self.woke(now).is_some()
+    }
+
+    /// The same for a host that begins something now: where nothing was promised, since nobody was watched, it is not
+    /// late, but a promise of what it begins shall not be made for the past.
+    #[cfg(feature = "net")]
+    pub(crate) fn begins_at(&mut self, now: Millis) -> bool {
+        (!self.time.has_promised() || self.time.is_late(now)) && self.woke(now).is_some()
     }
 
     /// After a stall attended time stands where it was promised. What was stamped since with the old reckoning lies in
@@ -91,13 +96,19 @@ impl Monitor {
     /// interval of attended time: whoever is silent that long has had the grants between two such pauses at most. And
     /// a short stall, or one that nobody needed anything for, leaves the long one after it nearly all.
     ///
+    /// Nor is anybody asked anew twice within an interval of the clock: an overload that stalls every turn would ask all
+    /// the silent in every turn.
+    ///
     /// One pass in the order of memory; only who comes due sooner than it is filed costs more than its own slot.
     #[cold]
     #[inline(never)]
     pub(super) fn forgive_stall(&mut self, stall_ms: u64) {
-        let now = self.time.now();
+        let (now, clock) = (self.time.now(), self.time.clock());
         let mut pardons: Vec<Pardon> = (self.policies.iter().zip(&mut self.granted))
-            .map(|(policy, granted)| Pardon::new(policy, stall_ms.min(granted.left_ms(policy, now))))
+            .map(|(policy, granted)| {
+                let pardon = Pardon::new(policy, stall_ms.min(granted.left_ms(policy, now)));
+                Pardon { asks: pardon.asks && granted.may_ask_anew(policy, clock), ..pardon }
+            })
             .collect();
         let now = now.0 as u32;
         for peer in 0..self.peers.len() {
@@ -114,12 +125,15 @@ impl Monitor {
         }
         for (granted, pardon) in self.granted.iter_mut().zip(pardons) {
             granted.add(pardon.granted_ms, self.time.now());
+            if pardon.asked_anew {
+                granted.asked_anew = Some(clock);
+            }
         }
     }
 
     /// Lets `peer` be asked now if it is past its interval.
     fn ask_anew(&mut self, peer: u32) {
-        let pardon = Pardon::new(self.policy_of(peer), 0);
+        let mut pardon = Pardon::new(self.policy_of(peer), 0);
         if pardon.ask_anew(&mut self.peers[peer as usize], self.time.now32()) {
             self.draw_nearer(peer);
         }
@@ -212,6 +226,8 @@ pub(super) struct Granted {
     last: Millis,
     /// How much, since a timeout passed in which they granted nothing.
     ms: u64,
+    /// When peers were last asked anew for one, in monotonic time.
+    asked_anew: Option<Millis>,
 }
 
 impl Granted {
@@ -225,8 +241,12 @@ impl Granted {
 
     fn add(&mut self, ms: i64, now: Millis) {
         if ms > 0 {
-            *self = Self { last: now, ms: self.ms + ms.cast_unsigned() };
+            (self.last, self.ms) = (now, self.ms + ms.cast_unsigned());
         }
+    }
+
+    fn may_ask_anew(&self, policy: &Policy, clock: Millis) -> bool {
+        self.asked_anew.is_none_or(|at| clock.since(at) >= u64::from(policy.interval_ms))
     }
 }
 
@@ -240,6 +260,8 @@ struct Pardon {
     lost_ms: i64,
     /// The most that a peer was granted of it.
     granted_ms: i64,
+    /// Somebody is asked anew.
+    asked_anew: bool,
 }
 
 impl Pardon {
@@ -251,6 +273,7 @@ impl Pardon {
             interval_ms: policy.interval_ms.into(),
             lost_ms: lost_ms.min(MAX_TIMEOUT_MS.into()).cast_signed(),
             granted_ms: 0,
+            asked_anew: false,
         }
     }
 
@@ -275,10 +298,11 @@ impl Pardon {
     }
 
     /// Lets the peer be asked now if it is past its interval; says whether.
-    fn ask_anew(&self, slot: &mut Peer, now: u32) -> bool {
+    fn ask_anew(&mut self, slot: &mut Peer, now: u32) -> bool {
         let anew = self.asks && !slot.is(Flag::Paused) && since(now, slot.heard) >= self.interval_ms;
         if anew {
             slot.set(Flag::Anew);
+            self.asked_anew = true;
         }
         anew
     }

@@ -277,6 +277,26 @@ impl Monitor {
         }
     }
 
+    /// `count` more asks to `peer` are without an answer: somebody else sent them on this connection before it came here
+    /// (L14). Where asks and answers are the same bytes, an answer that nobody waits for would be answered, and that
+    /// answer again, without end. At most 255 are known.
+    pub fn expect_answers(&mut self, peer: u32, count: u32) {
+        if self.is_live(peer) {
+            let slot = &mut self.peers[peer as usize];
+            slot.outstanding = slot.outstanding.saturating_add(u8::try_from(count).unwrap_or(u8::MAX));
+            // When they were sent is not known: no round trip is measured from them.
+            slot.set(Flag::Untimed);
+        }
+    }
+
+    /// The ask of the last verdict was not sent: there will be no answer to it.
+    #[cfg(feature = "net")]
+    pub(crate) fn ask_failed(&mut self, peer: u32) {
+        if let Some(slot) = self.peers.get_mut(peer as usize) {
+            slot.outstanding = slot.outstanding.saturating_sub(1);
+        }
+    }
+
     /// The host has a limit of its own for `peer` (a frame begun, output queued, a first frame awaited) that it wants to
     /// look at when `at` comes. Costs a relink only if that is nearer than what the peer is filed for (L3).
     ///

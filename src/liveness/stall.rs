@@ -103,6 +103,12 @@ impl Attention {
         Some(Stall { ms })
     }
 
+    /// Whether a promise stands.
+    #[cfg(feature = "net")]
+    pub(super) const fn has_promised(&self) -> bool {
+        self.promised.is_some()
+    }
+
     /// Whether `now` shows a stall that nobody has told us of.
     pub(super) fn is_late(&self, now: Millis) -> bool {
         match self.promised {

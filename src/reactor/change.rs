@@ -13,7 +13,7 @@ impl<N: Net> Reactor<N> {
     /// Changes a policy: the live connections that follow it change with it, the options of their sockets too where it
     /// begins or ceases to judge.
     pub fn redefine_policy(&mut self, id: PolicyId, policy: Policy) -> Result<(), PolicyError> {
-        let now = self.read_clock();
+        let now = self.read_clock_in_call();
         let judged = self.monitor.policy_id(id.index()).is_some_and(|id| self.monitor.policy(id).judges());
         self.monitor.redefine(id, policy, now)?;
         if judged != policy.judges() {
@@ -69,7 +69,7 @@ impl<N: Net> Reactor<N> {
             return false;
         }
         let before = self.socket_options_now(id.slot());
-        let now = self.read_clock();
+        let now = self.read_clock_in_call();
         self.monitor.set_policy(id.slot(), policy, now);
         let _ = self.configure_again(id.slot(), &before);
         self.show_work();
@@ -96,7 +96,7 @@ impl<N: Net> Reactor<N> {
             inbound.cut_anew();
             self.list(slot);
         }
-        let now = self.read_clock();
+        let now = self.read_clock_in_call();
         let is_open = !flags.any(Flags::DIALLING | Flags::CLOSING);
         if let Some(policy) = self.options.get(number).policy.filter(|_| is_open) {
             self.monitor.set_policy(slot, policy, now);
@@ -136,7 +136,7 @@ impl<N: Net> Reactor<N> {
         if self.live(id).is_none_or(|connection| connection.flags.any(Flags::DIALLING)) {
             return false;
         }
-        let now = self.read_clock();
+        let now = self.read_clock_in_call();
         self.monitor.grace(id.slot(), now + ms);
         self.show_work();
         true
@@ -153,7 +153,7 @@ impl<N: Net> Reactor<N> {
         let Some(connection) = self.live_mut(id) else { return false };
         if connection.flags.any(Flags::PAUSED) {
             connection.flags.clear(Flags::PAUSED);
-            self.read_clock();
+            self.read_clock_in_call();
             self.read_again(id.slot());
             self.show_work();
         }

@@ -80,7 +80,7 @@ impl<N: Net> Reactor<N> {
         };
         let Some(flags) = self.live(id).map(|connection| connection.flags) else { return Err(CloseError::Stale) };
         let slot = id.slot();
-        self.read_clock();
+        self.read_clock_in_call();
         match how {
             Close::Flush if !flags.any(Flags::DIALLING) => {
                 if !flags.any(Flags::CLOSING) {

@@ -37,7 +37,7 @@ impl<N: Net> Reactor<N> {
             self.abandon(id, Parting::Abort);
             return Err(error);
         }
-        self.read_clock();
+        self.read_clock_in_call();
         self.dialling.insert(slot, self.attended(self.now));
         // Nobody judges it yet; its place in the wheel is for the limit.
         self.monitor.add(slot, self.policies.none, self.now);
@@ -71,6 +71,7 @@ impl<N: Net> Reactor<N> {
                 self.begin_liveness(slot);
                 self.counters.connected += 1;
                 self.tell_of(slot, RecordKind::Opened(None));
+                self.tell_full_at_opening(slot);
                 // Before what the same notification has to be read.
                 self.deliver_pending(events);
                 let now = self.attended(self.now);

@@ -63,7 +63,7 @@ impl<N: Net> Reactor<N> {
         for listener in listeners {
             self.stop_listening(listener);
         }
-        let began = self.read_clock();
+        let began = self.read_clock_in_call();
         let ids = self.ids().collect();
         let limit_ms = options.limit_ms.max(options.spread_ms);
         self.drain = Some(Drain { options: DrainOptions { limit_ms, ..options }, reason, began, ids, done: 0 });

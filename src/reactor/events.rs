@@ -293,7 +293,8 @@ pub enum EventKind<'a> {
         /// How long it had been silent.
         silence_ms: u32,
     },
-    /// The outbox is over its high mark, or a message did not fit under it. Told once until `Drained`.
+    /// The outbox is over its high mark, or a message did not fit under it. Told once until `Drained`; of a dialled
+    /// connection not before Opened.
     Full {
         /// Bytes that wait.
         queued_bytes: u32,

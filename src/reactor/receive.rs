@@ -266,7 +266,14 @@ impl<N: Net> Reactor<N> {
         let count = *read.as_ref().unwrap_or(&0);
         inbound.bytes.truncate(have + count);
         self.counters.partial_bytes_now += grown as u64;
+        let is_over = self.counters.partial_bytes_now as usize > self.config.partial_bytes_max;
         if count == 0 {
+            if is_over {
+                // Nobody has exceeded the cap: the room was for bytes that did not come.
+                let grown = inbound.memory();
+                inbound.bytes.shrink_to_fit();
+                self.counters.partial_bytes_now -= (grown - inbound.memory()) as u64;
+            }
             return self.read_nothing(slot, read);
         }
         if count < room && !connection.flags.any(Flags::READ_CLOSED | Flags::WRITE_FAILED) {
@@ -278,7 +285,7 @@ impl<N: Net> Reactor<N> {
         }
         budget.bytes = budget.bytes.saturating_sub(count);
         self.heard(slot, count);
-        if self.counters.partial_bytes_now as usize > self.config.partial_bytes_max {
+        if is_over {
             self.end(slot, Reason::OverLimit, 0, ClosedBy::Heartline);
             return false;
         }

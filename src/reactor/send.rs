@@ -60,6 +60,9 @@ impl From<EncodeError> for SendError {
     }
 }
 
+/// So many asks without an answer the monitor can count.
+const UNANSWERED_MAX: u32 = 255;
+
 /// What a broadcast came to.
 #[derive(Clone, Debug, Default)]
 pub struct Broadcast {
@@ -290,11 +293,23 @@ impl<N: Net> Reactor<N> {
         Err(SendError::ReactorFull { outbox_bytes_max })
     }
 
+    /// R8: of a connection that is being dialled nothing is told before Opened; `tell_full_at_opening` catches up.
     pub(crate) fn tell_full(&mut self, slot: u32, queued: usize) {
         let connection = &mut self.connections[slot as usize];
         if !connection.flags.any(Flags::FULL) {
             connection.flags.set(Flags::FULL);
-            self.tell_of(slot, RecordKind::Full { queued: u32::try_from(queued).unwrap_or(u32::MAX) });
+            if !connection.flags.any(Flags::DIALLING) {
+                self.tell_of(slot, RecordKind::Full { queued: u32::try_from(queued).unwrap_or(u32::MAX) });
+            }
+        }
+    }
+
+    /// What was sent while dialling has filled the outbox.
+    pub(crate) fn tell_full_at_opening(&mut self, slot: u32) {
+        let flags = &mut self.connections[slot as usize].flags;
+        if flags.any(Flags::FULL) {
+            flags.clear(Flags::FULL);
+            self.tell_full(slot, self.queued(slot));
         }
     }
 
@@ -328,6 +343,12 @@ impl<N: Net> Reactor<N> {
     /// Queues a beat on the control lane (R4).
     pub(crate) fn ask(&mut self, slot: u32) {
         let connection = &mut self.connections[slot as usize];
+        let rests = connection.flags.any(Flags::PAUSED | Flags::CONTROL_FULL);
+        if rests && self.monitor.state(slot).is_some_and(|state| state.unanswered >= UNANSWERED_MAX) {
+            // L14: its answers wait to be read, and no more of them can be counted. One that was not counted would be
+            // taken for an ask where the two are the same bytes, and be answered, and so on without end.
+            return self.monitor.ask_failed(slot);
+        }
         let framing = &self.options.get(connection.options).framing;
         let ask = self.sends.build(|out| if framing.ask(out) { Ok(()) } else { Err(()) });
         if let Ok(range) = ask {

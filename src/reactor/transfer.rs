@@ -26,6 +26,8 @@ pub struct Released<S> {
     pub unsent: Vec<u8>,
     /// The application's word.
     pub user: u64,
+    /// Asks without an answer. Whoever takes the descriptor over tells its reactor: [`Reactor::expect_answers`].
+    pub unanswered: u32,
 }
 
 /// Why a connection is not given back.
@@ -180,7 +182,7 @@ impl<N: Net> Reactor<N> {
             Ok(number) => number,
             Err(error) => return Err(AdoptError { error, socket, unread }),
         };
-        self.read_clock();
+        self.read_clock_in_call();
         let flags = Flags::WRITABLE | Flags::READABLE | Flags::FIRST_FRAME_DUE;
         let id = self.insert(socket, number, flags, |net, socket| net.peer_address(socket));
         let slot = id.slot();
@@ -242,11 +244,12 @@ impl<N: Net> Reactor<N> {
         if connection.flags.any(Flags::DIALLING | Flags::CLOSING | Flags::WRITE_FAILED | Flags::FRAME_BAD) {
             return Err(ReleaseError::NotOpen);
         }
+        let slot = id.slot();
+        self.write_bundle_of(slot);
+        // Writing may have told of a full outbox.
         if self.pending.iter().any(|(record, _)| record.id == id) {
             return Err(ReleaseError::Busy);
         }
-        let slot = id.slot();
-        self.write_bundle_of(slot);
         let connection = &mut self.connections[slot as usize];
         if connection.flags.any(Flags::WRITE_FAILED) {
             return Err(ReleaseError::NotOpen);
@@ -263,11 +266,23 @@ impl<N: Net> Reactor<N> {
             self.counters.partial_bytes_now -= inbound.memory() as u64;
             inbound.bytes.split_off(inbound.cut)
         });
+        let unanswered = self.monitor.state(slot).map_or(0, |state| state.unanswered);
         let socket = self.forget(slot);
         self.counters.released += 1;
         self.retry_accepting();
         self.show_work();
-        Ok(Released { socket, unread, unsent, user })
+        Ok(Released { socket, unread, unsent, user, unanswered })
+    }
+
+    /// `count` asks were sent on this connection before it was adopted and have no answer yet
+    /// ([`Released::unanswered`]). Where asks and answers are the same bytes, an answer that nobody waits for counts as an
+    /// ask: two ends that both answer would then answer each other without end (L14). False if the id is stale.
+    pub fn expect_answers(&mut self, id: ConnectionId, count: u32) -> bool {
+        if self.live(id).is_none() {
+            return false;
+        }
+        self.monitor.expect_answers(id.slot(), count);
+        true
     }
 
     /// Every connection that lives, those being dialled or closed included.

@@ -140,6 +140,16 @@ impl<N: Net> Reactor<N> {
         self.now
     }
 
+    /// The same for a call of the application, which may be the first to show that we were away: what it begins, it begins
+    /// after that (L5).
+    pub(crate) fn read_clock_in_call(&mut self) -> Millis {
+        let now = self.read_clock();
+        if !self.serving && self.monitor.begins_at(now) {
+            self.promise_next();
+        }
+        now
+    }
+
     /// The turn, or the application after it, has changed what is due next. Who comes back when `wait_ms` or the
     /// descriptor says is not late, and who comes later than that is (L5).
     fn promise_next(&mut self) {

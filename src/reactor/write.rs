@@ -178,6 +178,8 @@ impl<N: Net> Reactor<N> {
 
     /// Writes the outbox as far as the kernel takes it.
     pub(crate) fn write_outbox(&mut self, slot: u32) {
+        // R4: what was answered in this turn and has not left goes before the data that waits.
+        self.write_bundle_of(slot);
         loop {
             let attended = self.attended(self.now);
             let connection = &mut self.connections[slot as usize];
