@@ -1,8 +1,9 @@
 //! After the faults have healed everything that should live lives, within a bound, and everything that was accepted on
 //! what lives was delivered.
 
-use super::oracle::{Conn, wrong};
 use super::peers::Character;
+use super::scenario::HostPlan;
+use super::truth::{Conn, wrong};
 use super::wire::State;
 use super::world::World;
 
@@ -17,8 +18,7 @@ impl World {
         }
         for (process, host) in self.scenario.hosts.iter().enumerate() {
             let conns = self.oracle.hosts[process].conns.values();
-            // One that the peer has half-closed is the application's to close, and some forget it.
-            let counts = |conn: &&Conn| conn.side == 0 && conn.opened && (conn.half_closed || self.lives(conn.sock));
+            let counts = |conn: &&Conn| conn.side == 0 && conn.opened && self.lives(conn.sock);
             let dialled = conns.filter(counts).count();
             if self.host_should_live(process) && dialled < host.dials {
                 wrong("not healed", format_args!("process {process}: {dialled} of {} dials live", host.dials));
@@ -42,14 +42,15 @@ impl World {
     }
 
     fn has_room(&self) -> bool {
-        self.scenario.hosts.iter().all(|host| host.connections_max > 1000)
+        let has_room = |host: &HostPlan| host.connections_max > 1000 && host.habits.partial_bytes_max.is_none();
+        self.scenario.hosts.iter().all(has_room)
     }
 
     fn peer_should_live(&self, peer: usize) -> bool {
-        let role = self.scenario.hosts[self.peers[peer].listener()].role;
+        let host = &self.scenario.hosts[self.peers[peer].listener()];
         let steady = match self.peers[peer].character {
             Character::Beats(percent) => percent <= 90,
-            Character::Answers => role.asks(),
+            Character::Answers => host.role().asks() && !host.habits.after_first_frame,
             _ => false,
         };
         steady && self.has_room()
@@ -57,8 +58,12 @@ impl World {
 
     fn host_should_live(&self, process: usize) -> bool {
         let servers = || self.scenario.hosts.iter().filter(|host| host.listens);
-        let asked = self.scenario.hosts[process].role.asks() && servers().all(|host| host.role.answers());
-        let answered = self.scenario.hosts[process].role.answers() && servers().all(|host| host.role.asks());
+        // Who waits for a first frame may wait for ever.
+        if self.scenario.hosts.iter().any(|host| host.habits.after_first_frame) {
+            return false;
+        }
+        let asked = self.scenario.hosts[process].role().asks() && servers().all(|host| host.role().answers());
+        let answered = self.scenario.hosts[process].role().answers() && servers().all(|host| host.role().asks());
         (asked || answered) && self.has_room()
     }
 

@@ -124,9 +124,14 @@ impl Kernel {
             until += length;
         }
         until = until.max(world.processes[self.process].stopped_until_ns);
+        let was_healed = world.healed;
         while world.next_at().is_some_and(|at| at <= until) && !world.over {
             if let Some(happening) = world.pop() {
                 world.happen(happening);
+            }
+            if world.healed && !was_healed {
+                // It runs on.
+                until = world.now_ns;
             }
         }
         world.now_ns = world.now_ns.max(until);
@@ -147,8 +152,9 @@ impl Kernel {
         if end < u64::MAX && end > begun {
             end += world.wake_late_ns();
         }
-        // The host has lost the wake-up: it finds what was ready when its own time comes.
-        let lost = timeout_ms.is_some() && world.fault(Fault::LostWake);
+        // The host has lost the wake-up: it finds what was ready when its own time comes, if that is not for ever.
+        let own_time = timeout_ms.is_some_and(|ms| ms < 2 * u64::from(world.scenario.timeout_ms));
+        let lost = own_time && world.fault(Fault::LostWake);
         let mut wake_at = None;
         let mut stopped = false;
         loop {
@@ -266,7 +272,7 @@ impl Net for Kernel {
         });
     }
 
-    fn connect(&mut self, to: &Address, _: &SocketOptions) -> io::Result<Socket> {
+    fn connect(&mut self, to: &Address, options: &SocketOptions) -> io::Result<Socket> {
         let Address::Tcp(to) = to else { return Err(io::ErrorKind::Unsupported.into()) };
         let listener = usize::from(to.port() - PORT);
         self.call(|world| {
@@ -278,7 +284,10 @@ impl Net for Kernel {
                 return Err(io::Error::from_raw_os_error(ENETUNREACH));
             }
             world.processes[self.process].descriptors += 1;
-            Ok(world.dial(Owner::Process(self.process), listener))
+            let number = world.dial(Owner::Process(self.process), listener);
+            world.was_configured(self.process, options.user_timeout_ms);
+            world.set_user_timeout(number, options.user_timeout_ms);
+            Ok(number)
         })
         .map(|number| self.socket(number))
     }
@@ -326,7 +335,10 @@ impl Net for Kernel {
 
     fn configure(&mut self, socket: &Socket, options: &SocketOptions, before: &SocketOptions) -> io::Result<()> {
         if options.user_timeout_ms != before.user_timeout_ms {
-            self.call(|world| world.set_user_timeout(socket.number, options.user_timeout_ms));
+            self.call(|world| {
+                world.was_configured(self.process, options.user_timeout_ms);
+                world.set_user_timeout(socket.number, options.user_timeout_ms);
+            });
         }
         Ok(())
     }
@@ -334,7 +346,7 @@ impl Net for Kernel {
     fn recv(&mut self, socket: &Socket, buffer: &mut [u8]) -> io::Result<usize> {
         self.call(|world| {
             let read = world.read(socket.number, buffer);
-            world.was_read(self.process, socket.number, &read);
+            world.was_read(self.process, socket.number, buffer, &read);
             read
         })
     }

@@ -4,30 +4,39 @@
 //! | file | idea |
 //! |---|---|
 //! | `scenario`, `faults`, `dice` | what a seed draws, and how a failing one is made smaller |
-//! | `world`, `wire`, `process` | time, lines and sockets, epoll sets |
+//! | `world`, `wire`, `segments`, `process` | time, sockets, what is on its way between them, epoll sets |
 //! | `kernel` | what the reactors see of it: `Net` |
-//! | `hosts`, `peers` | who takes part: real reactors, and scripted programs of others |
-//! | `oracle`, `attended`, `ledger`, `healed` | what must be true |
+//! | `hosts`, `application`, `habits`, `peers` | who takes part: real reactors and what is done with them, and scripted programs of others |
+//! | `oracle`, `truth`, `attended`, `onlooker`, `ledger` | what is seen and known |
+//! | `deadlines`, `told`, `healed`, `reckoning` | what must be true of it: by when, of events, after the faults, at the end |
 //! | `run`, `trace`, `seeds` | one run, what it prints, and the seeds that once failed |
 //!
 //! `make sim SEEDS=1000`, `make sim SEED=42`, `TRACE=1` for every event, `CUT=` for the smaller form of a seed.
 
 #![allow(unreachable_pub)]
 
+mod application;
 mod attended;
+mod deadlines;
 mod dice;
 mod faults;
+mod habits;
 mod healed;
 mod hosts;
 mod kernel;
 mod ledger;
+mod onlooker;
 mod oracle;
 mod peers;
 mod process;
+mod reckoning;
 mod run;
 mod scenario;
 mod seeds;
+mod segments;
+mod told;
 mod trace;
+mod truth;
 mod wire;
 mod world;
 

@@ -7,7 +7,7 @@ use heartline::frame::{Cut, Framing, Kind, Stream};
 
 use super::dice::Dice;
 use super::ledger::Lane;
-use super::oracle::wrong;
+use super::truth::wrong;
 use super::wire::{MS, Owner, State};
 use super::world::{Happening, World};
 

@@ -59,14 +59,14 @@ pub struct Process {
 }
 
 impl Process {
-    pub fn new(mode: Mode, dice: &mut super::dice::Dice) -> Self {
+    pub fn new(mode: Mode, clock_leap_ms: u64, dice: &mut super::dice::Dice) -> Self {
         Self {
             mode,
             ready: VecDeque::new(),
             list_max: dice.pick(&[1, 3, 16, 1024, 1024]),
             stopped_until_ns: 0,
             clock_origin_ns: dice.below(1 << 45),
-            clock_step_ns: dice.pick(&[1, 1, 1, 1000, MS, 4 * MS, 15 * MS]),
+            clock_step_ns: dice.pick(&[1, 1, 1, 1000, MS, 4 * MS, 15 * MS]).max(clock_leap_ms * MS),
             cost_ns: dice.pick(&[0, 0, 300, 2_000, 20_000]),
             descriptors: 0,
             descriptors_max: usize::MAX,

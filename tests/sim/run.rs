@@ -4,8 +4,6 @@ use std::cell::{Cell, RefCell};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 
-use heartline::frame::Framing;
-
 use super::hosts::Host;
 use super::kernel::Sim;
 use super::process::Mode;
@@ -85,7 +83,7 @@ fn live(sim: &Rc<Sim>) {
     }
     {
         let mut world = sim.world.borrow_mut();
-        let framing = Rc::new(Framing::parse(world.scenario.framing).expect("a framing"));
+        let framing = world.framing.clone();
         let listeners = plans.iter().filter(|host| host.listens).count();
         for character in world.scenario.peers.clone() {
             world.new_peer(character, framing.clone(), listeners);

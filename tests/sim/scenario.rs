@@ -8,6 +8,7 @@ use heartline::reactor::WhenFull;
 
 use super::dice::Dice;
 use super::faults::{ALL, Faults};
+use super::habits::Habits;
 use super::peers::Character;
 use super::process::Mode;
 
@@ -35,6 +36,7 @@ pub struct HostPlan {
     pub message_bytes_max: u64,
     pub pauses: bool,
     pub closes: bool,
+    pub habits: Habits,
 }
 
 #[derive(Clone, Debug)]
@@ -75,7 +77,10 @@ impl Scenario {
         let main = dice.below(servers + clients + 1);
         let hosts =
             (0..servers + clients).map(|number| HostPlan::draw(&mut dice, number < servers, number == main, small));
-        let hosts: Vec<_> = hosts.collect();
+        let mut hosts: Vec<_> = hosts.collect();
+        for (number, host) in hosts.iter_mut().enumerate() {
+            host.habits = Habits::draw(seed, number as u64);
+        }
         let mut peers: Vec<Character> = Vec::new();
         for _ in 0..dice.between(1, if small { 6 } else { 30 }) {
             peers.push(Character::draw(&mut dice));
@@ -109,6 +114,7 @@ impl Scenario {
         scenario.hosts.truncate(1);
         let host = &mut scenario.hosts[0];
         host.connections_max = heartline::reactor::CONNECTIONS_MAX;
+        host.habits = Habits::default();
         (host.capacity, host.verdicts_per_turn, host.mode) = (1024, 4096, Mode::Blocking);
         scenario.timeout_ms = scenario.timeout_ms.max(20_000);
         (scenario.interval_ms, scenario.suspect_ms) = (scenario.timeout_ms / 3, scenario.timeout_ms / 2);
@@ -149,6 +155,11 @@ impl Scenario {
             scenario.farewell_ms -= earlier;
             scenario.end_ms -= earlier;
         }
+        if cuts.plain {
+            for host in &mut scenario.hosts {
+                host.habits = Habits::default();
+            }
+        }
         for fault in ALL.iter().filter(|fault| cuts.without.contains(&fault.name().to_string())) {
             scenario.faults.without(*fault);
         }
@@ -176,6 +187,9 @@ impl Scenario {
         for hosts in 1..self.hosts.len() {
             push(&|cuts| cuts.hosts = Some(hosts));
         }
+        if !self.cuts.plain {
+            push(&|cuts| cuts.plain = true);
+        }
         let dials = self.hosts.iter().map(|host| host.dials).max().unwrap_or(0);
         for fewer in [0, 1, dials / 2, dials.saturating_sub(1)] {
             if fewer < dials {
@@ -190,6 +204,11 @@ impl Scenario {
 }
 
 impl HostPlan {
+    /// What it does about beats.
+    pub fn role(&self) -> Role {
+        if self.habits.is_unjudged { Role::Watch } else { self.role }
+    }
+
     fn draw(dice: &mut Dice, listens: bool, is_main: bool, small: bool) -> Self {
         let mode = match is_main {
             true => Mode::Blocking,
@@ -215,6 +234,7 @@ impl HostPlan {
             message_bytes_max: dice.pick(&[100, 100, 2_000, 30_000]),
             pauses: dice.chance(0.3),
             closes: dice.chance(0.5),
+            habits: Habits::default(),
         }
     }
 }
@@ -241,6 +261,8 @@ pub struct Cuts {
     pub hosts: Option<usize>,
     pub dials: Option<usize>,
     pub heal_ms: Option<u64>,
+    /// Hosts have no habits.
+    pub plain: bool,
     pub without: Vec<String>,
 }
 
@@ -255,6 +277,7 @@ impl Cuts {
                 "hosts" => cuts.hosts = Some(value.parse().ok()?),
                 "dials" => cuts.dials = Some(value.parse().ok()?),
                 "heal" => cuts.heal_ms = Some(value.parse().ok()?),
+                "plain" => cuts.plain = value == "1",
                 "without" => cuts.without = value.split('+').map(str::to_string).collect(),
                 _ => return None,
             }
@@ -271,6 +294,7 @@ impl fmt::Display for Cuts {
             number("hosts", self.hosts.map(|hosts| hosts as u64)),
             number("dials", self.dials.map(|dials| dials as u64)),
             number("heal", self.heal_ms),
+            self.plain.then(|| "plain=1".to_string()),
         ]
         .into_iter()
         .flatten()

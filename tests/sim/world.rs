@@ -3,14 +3,17 @@
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
+use std::rc::Rc;
+
+use heartline::frame::Framing;
 
 use super::dice::Dice;
 use super::faults::{Fault, Faults};
-use super::oracle::Oracle;
 use super::peers::Peer;
 use super::process::{Item, Mode, Process};
 use super::scenario::Scenario;
 use super::trace::{Detail, Trace};
+use super::truth::Oracle;
 use super::wire::{ECONNREFUSED, ETIMEDOUT, Line, MS, Owner, Sock, State};
 
 /// What can happen at a moment.
@@ -65,6 +68,7 @@ pub struct World {
     /// In this millisecond, so many things have happened.
     moves: (u64, usize),
     pub scenario: Scenario,
+    pub framing: Rc<Framing>,
     faults: Faults,
     pub healed: bool,
     pub leaving: bool,
@@ -100,6 +104,7 @@ impl World {
             free: Vec::new(),
             pushed: 0,
             moves: (0, 0),
+            framing: Rc::new(Framing::parse(scenario.framing).expect("a framing")),
             faults: scenario.faults.clone(),
             healed: false,
             leaving: false,
@@ -126,7 +131,7 @@ impl World {
         let scenario = world.scenario.clone();
         for (number, host) in scenario.hosts.iter().enumerate() {
             let mut dice = Dice::new(scenario.seed, "process", number as u64);
-            world.processes.push(Process::new(host.mode, &mut dice));
+            world.processes.push(Process::new(host.mode, host.habits.clock_leap_ms, &mut dice));
         }
         for fault in [Fault::Stop, Fault::Dark, Fault::Reset, Fault::NoDescriptors, Fault::Storm] {
             world.strike_again(fault);
@@ -179,7 +184,7 @@ impl World {
         self.moves =
             if self.now_ns / MS > self.moves.0 { (self.now_ns / MS, 0) } else { (self.moves.0, self.moves.1 + 1) };
         if self.moves.1 > 20_000 + 100 * self.peers.len() {
-            super::oracle::wrong("spin", format_args!("{} moves within a millisecond: {what:?}", self.moves.1));
+            super::truth::wrong("spin", format_args!("{} moves within a millisecond: {what:?}", self.moves.1));
         }
     }
 
