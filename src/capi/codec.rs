@@ -4,10 +4,10 @@ use std::ffi::{c_char, c_void};
 use std::slice;
 use std::sync::Arc;
 
+use super::buffers::{bytes, explain, put_bytes, put_text, string};
 use super::codes::*;
 use super::guard::{Outcome, apart};
 use super::monitor::{HEARTLINE_BEAT_ANSWER, HEARTLINE_BEAT_ASK, HEARTLINE_BEAT_EITHER};
-use super::policy::{explain, put_text, string};
 use super::sized::{self, Sized_};
 use crate::frame::{Cut, Frame, FrameError, Framing, Kind, Stream};
 
@@ -486,39 +486,4 @@ fn whole(framing: &Framing, frame: &mut [u8]) -> Option<Frame> {
         Ok(Cut::Frame(cut)) if cut.total == frame.len() && matches!(cut.kind, Kind::Ask | Kind::Either) => Some(cut),
         _ => None,
     }
-}
-
-/// Bytes of the caller's, for the call; NULL with 0 is an empty range.
-///
-/// # Safety
-/// `data` is NULL or has `len` bytes that do not change during the call.
-pub(super) unsafe fn bytes<'a>(data: *const c_void, len: usize) -> Result<&'a [u8], i32> {
-    if len == 0 {
-        return Ok(&[]);
-    }
-    if data.is_null() {
-        return Err(HEARTLINE_ERR_NULL);
-    }
-    if len > isize::MAX as usize {
-        return Err(HEARTLINE_ERR_INVALID);
-    }
-    // SAFETY: not NULL, and the caller vouches for `len` bytes.
-    Ok(unsafe { slice::from_raw_parts(data.cast(), len) })
-}
-
-/// # Safety
-/// `buffer` is NULL or has `capacity` writable bytes.
-unsafe fn put_bytes(from: &[u8], buffer: *mut u8, capacity: usize) -> Outcome {
-    if from.len() > capacity {
-        return Err(HEARTLINE_ERR_SHORT);
-    }
-    if from.is_empty() {
-        return Ok(0);
-    }
-    if buffer.is_null() {
-        return Err(HEARTLINE_ERR_NULL);
-    }
-    // SAFETY: they fit, and what is ours does not overlap what is the caller's.
-    unsafe { std::ptr::copy_nonoverlapping(from.as_ptr(), buffer, from.len()) };
-    i32::try_from(from.len()).map_err(|_| HEARTLINE_ERR_INVALID)
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::HEARTLINE_OFF;
 use super::codes::*;
-use super::monitor::Policies;
+use super::policy::Policies;
 use super::sized::Sized_;
 use crate::frame::Framing;
 use crate::liveness::MassSilence;

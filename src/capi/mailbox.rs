@@ -2,7 +2,7 @@
 
 use std::ffi::c_void;
 
-use super::codec::bytes;
+use super::buffers::bytes;
 use super::codes::*;
 use super::guard::{Outcome, apart};
 use super::reactor::{close_from, heartline_reactor, within};

@@ -3,8 +3,8 @@
 use std::ffi::c_char;
 use std::fmt::Write;
 
+use super::buffers::{put_text, string};
 use super::codes::*;
-use super::policy::{put_text, string};
 use super::reactor::{heartline_reactor, within};
 use crate::reactor::{Reactor, Reason};
 

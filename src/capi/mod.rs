@@ -15,6 +15,7 @@
 //! |---|---|
 //! | `guard` | entering an object: overlap, panic |
 //! | `sized` | structs that may grow |
+//! | `buffers` | strings and bytes of the caller's |
 //! | `library` | versions, the clock |
 //! | `codes`, `names` | error numbers and their texts; names of reasons, events, verdicts |
 //! | `policy`, `monitor` | level 1 |
@@ -22,6 +23,7 @@
 //! | `config`, `reactor`, `send`, `event`, `report`, `metrics`, `mailbox` | level 3 |
 #![allow(unsafe_code, non_camel_case_types, unreachable_pub)]
 
+mod buffers;
 pub mod codec;
 pub mod codes;
 pub mod config;

@@ -5,11 +5,9 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 
 use super::codes::*;
 use super::guard::{Guarded, Guest, Outcome, enter, free};
-use super::policy::{HEARTLINE_POLICIES_MAX, heartline_policy};
+use super::policy::{Policies, heartline_policy};
 use super::sized::{self, Sized_};
-use crate::liveness::{
-    Beat, MAX_PEERS, MassSilence, Monitor, MonitorConfig, Owed, Policy, PolicyId, Verdict, VerdictKind,
-};
+use crate::liveness::{Beat, MAX_PEERS, MassSilence, Monitor, MonitorConfig, Owed, Policy, Verdict, VerdictKind};
 use crate::time::Millis;
 
 /// Watches the peers of a host that owns its sockets and its loop: TCP, UDP, KCP, anything with an id. One thread at a
@@ -199,32 +197,6 @@ struct Peers {
 struct Place {
     user: u64,
     generation: u32,
-}
-
-/// Slots of C to policies of a monitor. Slot 0 is there from the first: the profile `im`.
-pub(super) struct Policies([Option<PolicyId>; HEARTLINE_POLICIES_MAX as usize]);
-
-impl Policies {
-    pub(super) fn new(first: PolicyId) -> Self {
-        let mut slots = [None; HEARTLINE_POLICIES_MAX as usize];
-        slots[0] = Some(first);
-        Self(slots)
-    }
-
-    pub(super) fn get(&self, slot: u64) -> Result<PolicyId, i32> {
-        let known = usize::try_from(slot).ok().and_then(|slot| self.0.get(slot).copied().flatten());
-        known.ok_or(HEARTLINE_ERR_INVALID)
-    }
-
-    /// The slot, if it may have a policy.
-    pub(super) fn slot(&mut self, slot: u32) -> Result<&mut Option<PolicyId>, i32> {
-        self.0.get_mut(slot as usize).ok_or(HEARTLINE_ERR_INVALID)
-    }
-
-    /// The slot that has this policy.
-    pub(super) fn slot_of(&self, policy: PolicyId) -> Option<u32> {
-        self.0.iter().position(|known| *known == Some(policy)).map(|slot| slot as u32)
-    }
 }
 
 impl Guest for Peers {}

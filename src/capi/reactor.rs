@@ -5,15 +5,14 @@ use std::io;
 use std::os::fd::{FromRawFd, IntoRawFd, OwnedFd};
 use std::time::Duration;
 
-use super::codec::{bytes, framing, heartline_codec};
+use super::buffers::{bytes, put_text, string};
+use super::codec::{framing, heartline_codec};
 use super::codes::*;
 use super::config::*;
 use super::event::heartline_event;
 use super::guard::{Guarded, Guest, Outcome, apart, enter, free};
-use super::monitor::{
-    HEARTLINE_SET_GRACE_MS, HEARTLINE_SET_PAUSE_READ, HEARTLINE_SET_POLICY, HEARTLINE_SET_USER, Policies,
-};
-use super::policy::{heartline_policy, put_text, string};
+use super::monitor::{HEARTLINE_SET_GRACE_MS, HEARTLINE_SET_PAUSE_READ, HEARTLINE_SET_POLICY, HEARTLINE_SET_USER};
+use super::policy::{Policies, heartline_policy};
 use super::sized;
 use crate::reactor::{
     Address, AdoptRefusal, Close, CloseError, ConnectionId, DrainOptions, Event, EventKind, Events, ListenerId,

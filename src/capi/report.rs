@@ -3,8 +3,8 @@
 use std::ffi::c_char;
 
 use super::HEARTLINE_OFF;
+use super::buffers::explain;
 use super::codes::*;
-use super::policy::explain;
 use super::reactor::{heartline_reactor, within};
 use super::sized::{self, Sized_};
 use crate::reactor::{ClosedBy, ConnectionId, Obituary};

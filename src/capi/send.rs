@@ -2,7 +2,8 @@
 
 use std::ffi::c_void;
 
-use super::codec::{bytes, heartline_slice};
+use super::buffers::bytes;
+use super::codec::heartline_slice;
 use super::codes::*;
 use super::reactor::{heartline_reactor, within};
 use crate::reactor::{ConnectionId, SendError};
