@@ -6,8 +6,9 @@ use std::sync::Arc;
 
 use super::buffers::{bytes, explain, put_bytes, put_text, string};
 use super::codes::*;
-use super::guard::{Outcome, apart};
+use super::guard::{Outcome, apart, free, give};
 use super::monitor::{HEARTLINE_BEAT_ANSWER, HEARTLINE_BEAT_ASK, HEARTLINE_BEAT_EITHER};
+use super::settings::or;
 use super::sized::{self, Sized_};
 use crate::frame::{Cut, Frame, FrameError, Framing, Kind, Stream};
 
@@ -180,8 +181,7 @@ unsafe fn make(
     match made {
         Ok(framing) => {
             // SAFETY: not NULL; the caller vouches that it is writable.
-            unsafe { out.write_unaligned(Box::into_raw(Box::new(heartline_codec(Arc::new(framing))))) };
-            Ok(0)
+            unsafe { give(out, heartline_codec(Arc::new(framing))) }
         }
         Err(error) => {
             // SAFETY: passed on.
@@ -200,7 +200,6 @@ unsafe fn from_config(config: &heartline_codec_config) -> Result<Result<Framing,
     if !config.is_of_its_kind() {
         return Err(HEARTLINE_ERR_INVALID);
     }
-    let or = |value: u32, default: u32| if value == 0 { default } else { value };
     let mut text = String::new();
     // Writing to a string cannot fail.
     let _ = match config.kind {
@@ -266,7 +265,7 @@ fn quoted(text: &str) -> String {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn heartline_codec_free(codec: *mut heartline_codec) {
     // SAFETY: passed on.
-    unsafe { super::guard::free(codec, |_| false) }
+    unsafe { free(codec, |_| false) }
 }
 
 /// The codec behind a pointer.

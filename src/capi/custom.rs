@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::buffers::{bytes, string};
 use super::codec::{heartline_codec, heartline_frame, heartline_slice};
 use super::codes::*;
-use super::guard::apart;
+use super::guard::{apart, give};
 use super::monitor::{HEARTLINE_BEAT_ANSWER, HEARTLINE_BEAT_ASK, HEARTLINE_BEAT_EITHER};
 use super::sized::{self, Sized_};
 use crate::frame::{Codec, Cut, EncodeError, Frame, FrameError, Framing, Kind, Stream};
@@ -120,8 +120,7 @@ pub unsafe extern "C" fn heartline_codec_custom(
         };
         let framing = Framing::custom(Box::new(Foreign { ops, context, name }));
         // SAFETY: not NULL; the caller vouches that it is writable.
-        unsafe { out.write_unaligned(Box::into_raw(Box::new(heartline_codec(Arc::new(framing))))) };
-        Ok(0)
+        unsafe { give(out, heartline_codec(Arc::new(framing))) }
     })
 }
 

@@ -4,7 +4,7 @@ use std::ffi::c_void;
 
 use super::buffers::bytes;
 use super::codes::*;
-use super::guard::{Outcome, apart};
+use super::guard::{Outcome, apart, free, give};
 use super::reactor::{close_from, heartline_reactor, within};
 use crate::reactor::{ConnectionId, Mailbox, MailboxError};
 
@@ -40,8 +40,7 @@ pub unsafe extern "C" fn heartline_mailbox_new(
             }
             let mailbox = engine.reactor.mailbox();
             let mailbox = mailbox.map_err(|error| engine.os_error(&error))?;
-            out.write_unaligned(Box::into_raw(Box::new(heartline_mailbox(mailbox))));
-            Ok(0)
+            give(out, heartline_mailbox(mailbox))
         })
     }
 }
@@ -53,7 +52,7 @@ pub unsafe extern "C" fn heartline_mailbox_new(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn heartline_mailbox_free(mailbox: *mut heartline_mailbox) {
     // SAFETY: passed on.
-    unsafe { super::guard::free(mailbox, |_| false) }
+    unsafe { free(mailbox, |_| false) }
 }
 
 /// # Safety

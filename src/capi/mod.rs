@@ -16,6 +16,7 @@
 //! | `guard` | entering an object: overlap, panic |
 //! | `sized` | structs that may grow |
 //! | `buffers` | strings and bytes of the caller's |
+//! | `settings` | fields whose 0 is a default |
 //! | `library` | versions, the clock |
 //! | `codes`, `names` | error numbers and their texts; names of reasons, events, verdicts |
 //! | `policy`, `monitor` | level 1 |
@@ -39,6 +40,7 @@ pub mod policy;
 pub mod reactor;
 pub mod report;
 pub mod send;
+mod settings;
 mod sized;
 
 pub use library::HEARTLINE_OFF;

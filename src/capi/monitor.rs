@@ -4,10 +4,11 @@ use std::ffi::CStr;
 use std::hash::{BuildHasher, Hasher, RandomState};
 
 use super::codes::*;
-use super::guard::{Guarded, Guest, Outcome, enter, free};
+use super::guard::{Guarded, Guest, Outcome, apart, enter, free, give, saturated};
 use super::policy::{Policies, heartline_policy};
+use super::settings::{mass_silence, or};
 use super::sized::{self, Sized_};
-use crate::liveness::{Beat, MAX_PEERS, MassSilence, Monitor, MonitorConfig, Owed, Policy, Verdict, VerdictKind};
+use crate::liveness::{Beat, MAX_PEERS, Monitor, MonitorConfig, Owed, Policy, Verdict, VerdictKind};
 use crate::time::Millis;
 
 /// Watches the peers of a host that owns its sockets and its loop: TCP, UDP, KCP, anything with an id. One thread at a
@@ -273,24 +274,18 @@ pub unsafe extern "C" fn heartline_monitor_new(
     now_ms: u64,
     out: *mut *mut heartline_monitor,
 ) -> i32 {
-    super::guard::apart(|| {
+    apart(|| {
         if out.is_null() {
             return Err(HEARTLINE_ERR_NULL);
         }
         // SAFETY: passed on.
         let config = unsafe { sized::read_or_default(config) }?;
-        let or = |value: u32, default: u32| if value == 0 { default } else { value };
-        let usual = MassSilence::default();
-        let mass_silence = match config.mass_silence_percent {
-            0 | super::HEARTLINE_OFF => None,
-            percent @ 1..=100 => Some(MassSilence {
-                percent: percent as u8,
-                window_ms: or(config.mass_silence_window_ms, usual.window_ms),
-                hold_ms: or(config.mass_silence_hold_ms, usual.hold_ms),
-                min_peers: or(config.mass_silence_peers_min, usual.min_peers),
-            }),
-            _ => return Err(HEARTLINE_ERR_INVALID),
-        };
+        let mass_silence = mass_silence(
+            config.mass_silence_percent,
+            config.mass_silence_window_ms,
+            config.mass_silence_hold_ms,
+            config.mass_silence_peers_min,
+        )?;
         let config = MonitorConfig {
             seed: config.seed,
             granularity_ms: or(config.granularity_ms, 100),
@@ -311,8 +306,7 @@ pub unsafe extern "C" fn heartline_monitor_new(
             found: Vec::new(),
         };
         // SAFETY: not NULL; the caller vouches that it is writable.
-        unsafe { out.write_unaligned(Box::into_raw(Box::new(heartline_monitor(Guarded::new(peers))))) };
-        Ok(0)
+        unsafe { give(out, heartline_monitor(Guarded::new(peers))) }
     })
 }
 
@@ -528,7 +522,7 @@ pub unsafe extern "C" fn heartline_monitor_wait_ms(monitor: *mut heartline_monit
     unsafe {
         within(monitor, |peers| {
             let wait_ms = peers.monitor.wait_ms(Millis(now_ms));
-            Ok(wait_ms.map_or(-1, |ms| i32::try_from(ms).unwrap_or(i32::MAX)))
+            Ok(wait_ms.map_or(-1, saturated))
         })
     }
 }
@@ -546,7 +540,7 @@ pub unsafe extern "C" fn heartline_monitor_woke(monitor: *mut heartline_monitor,
     unsafe {
         within(monitor, |peers| {
             let stall = peers.monitor.woke(Millis(now_ms));
-            Ok(stall.map_or(0, |stall| i32::try_from(stall.ms).unwrap_or(i32::MAX)))
+            Ok(stall.map_or(0, |stall| saturated(stall.ms)))
         })
     }
 }

@@ -10,7 +10,7 @@ use super::codec::{framing, heartline_codec};
 use super::codes::*;
 use super::config::*;
 use super::event::heartline_event;
-use super::guard::{Guarded, Guest, Outcome, apart, enter, free};
+use super::guard::{Guarded, Guest, Outcome, apart, enter, free, give, saturated};
 use super::monitor::{HEARTLINE_SET_GRACE_MS, HEARTLINE_SET_PAUSE_READ, HEARTLINE_SET_POLICY, HEARTLINE_SET_USER};
 use super::policy::{Policies, heartline_policy};
 use super::sized;
@@ -191,8 +191,7 @@ pub unsafe extern "C" fn heartline_reactor_new(
             log_context: given.log_context,
         };
         // SAFETY: not NULL; the caller vouches that it is writable.
-        unsafe { out.write_unaligned(Box::into_raw(Box::new(heartline_reactor(Guarded::new(engine))))) };
-        Ok(0)
+        unsafe { give(out, heartline_reactor(Guarded::new(engine))) }
     })
 }
 
@@ -623,7 +622,7 @@ pub unsafe extern "C" fn heartline_reactor_wait_ms(reactor: *mut heartline_react
             if engine.given < engine.events.len() {
                 return Ok(0);
             }
-            Ok(engine.reactor.wait_ms().map_or(-1, |ms| i32::try_from(ms).unwrap_or(i32::MAX)))
+            Ok(engine.reactor.wait_ms().map_or(-1, saturated))
         })
     }
 }

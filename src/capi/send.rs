@@ -5,6 +5,7 @@ use std::ffi::c_void;
 use super::buffers::bytes;
 use super::codec::heartline_slice;
 use super::codes::*;
+use super::guard::saturated;
 use super::reactor::{heartline_reactor, within};
 use crate::reactor::{ConnectionId, SendError};
 
@@ -145,7 +146,7 @@ pub unsafe extern "C" fn heartline_reactor_broadcast(
                     results.add(index).write_unaligned(result);
                 }
             }
-            Ok(i32::try_from(outcome.accepted).unwrap_or(i32::MAX))
+            Ok(saturated(outcome.accepted))
         })
     }
 }
@@ -169,7 +170,7 @@ pub unsafe extern "C" fn heartline_reactor_broadcast_all(
             let message = bytes(data, len)?;
             let except = (except != 0).then(|| ConnectionId::from_raw(except));
             let outcome = engine.reactor.broadcast_all(except, None, message);
-            Ok(i32::try_from(outcome.accepted).unwrap_or(i32::MAX))
+            Ok(saturated(outcome.accepted))
         })
     }
 }
