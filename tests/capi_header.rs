@@ -8,7 +8,8 @@ use std::path::Path;
 const PARTS: &[(&str, &[&str])] = &[
     ("", &["library", "codes", "names", "policy"]),
     ("monitor", &["life", "verdict", "peer", "advance", "report"]),
-    ("", &["codec", "custom", "config", "event", "reactor", "send", "report", "metrics", "mailbox"]),
+    ("codec", &["life", "settings", "cut", "write", "custom"]),
+    ("", &["config", "event", "reactor", "send", "report", "metrics", "mailbox"]),
 ];
 
 #[test]

@@ -4,8 +4,8 @@ use std::ffi::{c_char, c_void};
 use std::sync::Arc;
 
 use super::codes::*;
+use super::defaults::{bytes_or, is_on, limit, mass_silence, or};
 use super::policy::Policies;
-use super::settings::{bytes_or, is_on, limit, mass_silence, or};
 use super::sized::Sized_;
 use crate::frame::Framing;
 use crate::reactor::{Config, Keepalive, Limits, ListenOptions, Marks, Options, SocketOptions, WhenFull};

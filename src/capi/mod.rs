@@ -17,11 +17,11 @@
 //! | `guard` | entering an object: overlap, panic |
 //! | `sized` | structs that may grow |
 //! | `buffers` | strings and bytes of the caller's |
-//! | `settings` | fields whose 0 is a default |
+//! | `defaults` | what a field is that is 0 |
 //! | `library` | versions, the clock |
 //! | `codes`, `names` | error numbers and their texts; names of reasons, events, verdicts |
 //! | `policy`, `monitor/` | level 1 |
-//! | `codec`, `custom` | level 2 |
+//! | `codec/` | level 2 |
 //! | `config`, `reactor`, `send`, `event`, `report`, `metrics`, `mailbox` | level 3 |
 #![allow(unsafe_code, non_camel_case_types, unreachable_pub)]
 
@@ -29,7 +29,7 @@ mod buffers;
 pub mod codec;
 pub mod codes;
 pub mod config;
-pub mod custom;
+mod defaults;
 pub mod event;
 mod guard;
 pub mod library;
@@ -41,7 +41,6 @@ pub mod policy;
 pub mod reactor;
 pub mod report;
 pub mod send;
-mod settings;
 mod sized;
 
 pub use library::HEARTLINE_OFF;

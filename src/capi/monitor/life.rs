@@ -2,9 +2,9 @@
 
 use super::handles::Peers;
 use crate::capi::codes::*;
+use crate::capi::defaults::{mass_silence, or};
 use crate::capi::guard::{Guarded, Outcome, apart, enter, free, give};
 use crate::capi::policy::heartline_policy;
-use crate::capi::settings::{mass_silence, or};
 use crate::capi::sized::{self, Sized_};
 use crate::liveness::{Monitor, MonitorConfig, Policy};
 use crate::time::Millis;

@@ -3,12 +3,12 @@
 use std::ffi::{c_char, c_void};
 use std::sync::Arc;
 
-use super::buffers::{bytes, string};
-use super::codec::{heartline_codec, heartline_frame, heartline_slice};
-use super::codes::*;
-use super::guard::{apart, give};
-use super::monitor::{HEARTLINE_BEAT_ANSWER, HEARTLINE_BEAT_ASK, HEARTLINE_BEAT_EITHER};
-use super::sized::{self, Sized_};
+use super::{heartline_codec, heartline_frame, heartline_slice};
+use crate::capi::buffers::{bytes, string};
+use crate::capi::codes::*;
+use crate::capi::guard::{apart, give};
+use crate::capi::monitor::{HEARTLINE_BEAT_ANSWER, HEARTLINE_BEAT_ASK, HEARTLINE_BEAT_EITHER};
+use crate::capi::sized::{self, Sized_};
 use crate::frame::{Codec, Cut, EncodeError, Frame, FrameError, Framing, Kind, Stream};
 
 /// A place for bytes that a custom codec wants to have sent or writes a frame into; valid during the callback.

@@ -1,4 +1,4 @@
-//! Settings that are the same in several structs: a field that is 0 has its default.
+//! What a field is that is 0, and other things that the settings of several structs have in common.
 
 use super::HEARTLINE_OFF;
 use super::codes::HEARTLINE_ERR_INVALID;
