@@ -9,7 +9,9 @@ const PARTS: &[(&str, &[&str])] = &[
     ("", &["library", "codes", "names", "policy"]),
     ("monitor", &["life", "verdict", "peer", "advance", "report"]),
     ("codec", &["life", "settings", "cut", "write", "custom"]),
-    ("", &["config", "event", "reactor", "send", "report", "metrics", "mailbox"]),
+    ("", &["config", "event"]),
+    ("reactor", &["life", "listen", "connect", "close", "poll", "set"]),
+    ("", &["send", "report", "metrics", "mailbox"]),
 ];
 
 #[test]

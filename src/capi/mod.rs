@@ -22,7 +22,7 @@
 //! | `codes`, `names` | error numbers and their texts; names of reasons, events, verdicts |
 //! | `policy`, `monitor/` | level 1 |
 //! | `codec/` | level 2 |
-//! | `config`, `reactor`, `send`, `event`, `report`, `metrics`, `mailbox` | level 3 |
+//! | `reactor/`, `config`, `send`, `event`, `report`, `metrics`, `mailbox` | level 3 |
 #![allow(unsafe_code, non_camel_case_types, unreachable_pub)]
 
 mod buffers;
