@@ -9,9 +9,8 @@ const PARTS: &[(&str, &[&str])] = &[
     ("", &["library", "codes", "names", "policy"]),
     ("monitor", &["life", "verdict", "peer", "advance", "report"]),
     ("codec", &["life", "settings", "cut", "write", "custom"]),
-    ("", &["config", "event"]),
-    ("reactor", &["life", "listen", "connect", "close", "poll", "set"]),
-    ("", &["send", "report", "metrics", "mailbox"]),
+    ("reactor", &["config", "event", "life", "listen", "connect", "close", "poll", "set"]),
+    ("reactor", &["send", "report", "metrics", "mailbox"]),
 ];
 
 #[test]

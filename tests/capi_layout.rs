@@ -9,7 +9,7 @@ use std::mem::offset_of;
 use std::process::Command;
 
 use capi_support::{root, run_limited, scratch};
-use heartline::capi::{codec::*, config::*, event::*, monitor::*, policy::*, reactor::*, report::*};
+use heartline::capi::{codec::*, monitor::*, policy::*, reactor::*};
 
 /// Struct, its size, and of each field name, offset and size.
 type Layout = (&'static str, usize, Vec<(&'static str, usize, usize)>);

@@ -22,25 +22,19 @@
 //! | `codes`, `names` | error numbers and their texts; names of reasons, events, verdicts |
 //! | `policy`, `monitor/` | level 1 |
 //! | `codec/` | level 2 |
-//! | `reactor/`, `config`, `send`, `event`, `report`, `metrics`, `mailbox` | level 3 |
+//! | `reactor/` | level 3 |
 #![allow(unsafe_code, non_camel_case_types, unreachable_pub)]
 
 mod buffers;
 pub mod codec;
 pub mod codes;
-pub mod config;
 mod defaults;
-pub mod event;
 mod guard;
 pub mod library;
-pub mod mailbox;
-pub mod metrics;
 pub mod monitor;
 pub mod names;
 pub mod policy;
 pub mod reactor;
-pub mod report;
-pub mod send;
 mod sized;
 
 pub use library::HEARTLINE_OFF;

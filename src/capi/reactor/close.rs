@@ -1,9 +1,8 @@
 //! How connections end: one, or all in a drain.
 
-use super::{heartline_reactor, within};
+use super::{heartline_drain_options, heartline_reactor, within};
 use crate::capi::buffers::bytes;
 use crate::capi::codes::*;
-use crate::capi::config::heartline_drain_options;
 use crate::capi::sized;
 use crate::reactor::{Close, CloseError, ConnectionId, DrainOptions};
 
@@ -37,7 +36,7 @@ pub unsafe extern "C" fn heartline_reactor_close(reactor: *mut heartline_reactor
 }
 
 /// How to close, and with which code of the application's.
-pub(in crate::capi) fn close_from(how: u32, code: u32) -> Result<(Close, Option<u16>), i32> {
+pub(super) fn close_from(how: u32, code: u32) -> Result<(Close, Option<u16>), i32> {
     let how = match how {
         HEARTLINE_CLOSE_FLUSH => Close::Flush,
         HEARTLINE_CLOSE_AT_ONCE => Close::AtOnce,

@@ -3,11 +3,10 @@
 use std::ffi::{c_char, c_void};
 use std::os::fd::{FromRawFd, IntoRawFd, OwnedFd};
 
-use super::{heartline_reactor, within};
+use super::{heartline_options, heartline_reactor, within};
 use crate::capi::buffers::{bytes, string};
 use crate::capi::codec::heartline_codec;
 use crate::capi::codes::*;
-use crate::capi::config::heartline_options;
 use crate::reactor::{Address, AdoptRefusal, ConnectionId, ReleaseError};
 
 /// A connection that was given back.

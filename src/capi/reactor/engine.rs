@@ -3,21 +3,22 @@
 use std::ffi::{CString, c_void};
 use std::io;
 
+use super::{
+    HEARTLINE_LOG_BUG, HEARTLINE_LOG_INFO, HEARTLINE_LOG_WARN, heartline_event, heartline_log_fn, heartline_options,
+};
 use crate::capi::codec::{framing, heartline_codec};
 use crate::capi::codes::*;
-use crate::capi::config::*;
-use crate::capi::event::heartline_event;
 use crate::capi::guard::Guest;
 use crate::capi::policy::Policies;
 use crate::capi::sized;
 use crate::reactor::{ConnectionId, Event, EventKind, Events, Options, Reactor};
 
-pub(in crate::capi) struct Engine {
-    pub(in crate::capi) reactor: Reactor,
+pub(super) struct Engine {
+    pub(super) reactor: Reactor,
     pub(super) events: Events,
     /// Events of the batch before this are given out.
     pub(super) given: usize,
-    pub(in crate::capi) policies: Policies,
+    pub(super) policies: Policies,
     /// errno of the last HEARTLINE_ERR_OS.
     pub(super) os_error: i32,
     pub(super) released: (Vec<u8>, Vec<u8>),
@@ -45,7 +46,7 @@ impl Engine {
     }
 
     /// Keeps what the operating system said.
-    pub(in crate::capi) fn os_error(&mut self, error: &io::Error) -> i32 {
+    pub(super) fn os_error(&mut self, error: &io::Error) -> i32 {
         match error.kind() {
             io::ErrorKind::QuotaExceeded => HEARTLINE_ERR_TOO_MANY,
             // Found before the system was asked: it would have an errno.

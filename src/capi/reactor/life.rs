@@ -1,8 +1,8 @@
 //! A reactor from its making to its end, and its policies.
 
 use super::engine::Engine;
+use super::heartline_reactor_config;
 use crate::capi::codes::*;
-use crate::capi::config::heartline_reactor_config;
 use crate::capi::guard::{Guarded, Outcome, apart, enter, free, give};
 use crate::capi::policy::heartline_policy;
 use crate::capi::sized;
@@ -49,10 +49,7 @@ const BATCH_BYTES_MAX: u64 = 1 << 30;
 /// # Safety
 /// `reactor` is NULL or points to a live reactor.
 #[inline(always)]
-pub(in crate::capi) unsafe fn within(
-    reactor: *const heartline_reactor,
-    body: impl FnOnce(&mut Engine) -> Outcome,
-) -> i32 {
+pub(super) unsafe fn within(reactor: *const heartline_reactor, body: impl FnOnce(&mut Engine) -> Outcome) -> i32 {
     // SAFETY: NULL is caught; otherwise the caller vouches for it.
     let Some(reactor) = (unsafe { reactor.as_ref() }) else { return HEARTLINE_ERR_NULL };
     enter(&reactor.0, body)

@@ -2,11 +2,10 @@
 
 use std::ffi::c_char;
 
-use super::{address, heartline_reactor, within};
+use super::{address, heartline_listen_options, heartline_reactor, within};
 use crate::capi::buffers::put_text;
 use crate::capi::codec::heartline_codec;
 use crate::capi::codes::HEARTLINE_ERR_INVALID;
-use crate::capi::config::heartline_listen_options;
 use crate::capi::sized;
 use crate::reactor::ListenerId;
 

@@ -2,9 +2,8 @@
 
 use std::time::Duration;
 
-use super::{heartline_reactor, within};
+use super::{heartline_event, heartline_reactor, within};
 use crate::capi::codes::{HEARTLINE_ERR_INVALID, HEARTLINE_ERR_NULL};
-use crate::capi::event::heartline_event;
 use crate::capi::guard::saturated;
 use crate::reactor::EventKind;
 

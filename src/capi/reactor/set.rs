@@ -1,9 +1,8 @@
 //! Changing a connection that lives.
 
-use super::{heartline_reactor, within};
+use super::{heartline_options, heartline_reactor, within};
 use crate::capi::codec::heartline_codec;
 use crate::capi::codes::*;
-use crate::capi::config::heartline_options;
 use crate::capi::monitor::{
     HEARTLINE_SET_GRACE_MS, HEARTLINE_SET_PAUSE_READ, HEARTLINE_SET_POLICY, HEARTLINE_SET_USER,
 };

@@ -2,17 +2,17 @@
 
 use std::ffi::c_void;
 
-use super::buffers::bytes;
-use super::codec::heartline_slice;
-use super::codes::*;
-use super::guard::saturated;
-use super::reactor::{heartline_reactor, within};
+use super::{heartline_reactor, within};
+use crate::capi::buffers::bytes;
+use crate::capi::codec::heartline_slice;
+use crate::capi::codes::*;
+use crate::capi::guard::saturated;
 use crate::reactor::{ConnectionId, SendError};
 
 /// The most parts of one message.
 const SLICES_MAX: usize = 1024;
 
-pub(super) fn send_error(error: &SendError) -> i32 {
+fn send_error(error: &SendError) -> i32 {
     match error {
         SendError::Stale => HEARTLINE_ERR_STALE,
         SendError::Closing => HEARTLINE_ERR_CLOSING,

@@ -2,10 +2,10 @@
 
 use std::ffi::c_void;
 
-use super::buffers::bytes;
-use super::codes::*;
-use super::guard::{Outcome, apart, free, give};
-use super::reactor::{close_from, heartline_reactor, within};
+use super::{close_from, heartline_reactor, within};
+use crate::capi::buffers::bytes;
+use crate::capi::codes::*;
+use crate::capi::guard::{Outcome, apart, free, give};
 use crate::reactor::{ConnectionId, Mailbox, MailboxError};
 
 /// A handle on a reactor for any thread, several at once. It may outlive the reactor.

@@ -3,10 +3,10 @@
 use std::ffi::{c_char, c_void};
 use std::sync::Arc;
 
-use super::codes::*;
-use super::defaults::{bytes_or, is_on, limit, mass_silence, or};
-use super::policy::Policies;
-use super::sized::Sized_;
+use crate::capi::codes::*;
+use crate::capi::defaults::{bytes_or, is_on, limit, mass_silence, or};
+use crate::capi::policy::Policies;
+use crate::capi::sized::Sized_;
 use crate::frame::Framing;
 use crate::reactor::{Config, Keepalive, Limits, ListenOptions, Marks, Options, SocketOptions, WhenFull};
 

@@ -2,12 +2,12 @@
 
 use std::ffi::c_char;
 
-use super::HEARTLINE_OFF;
-use super::buffers::explain;
-use super::codes::*;
-use super::guard::saturated;
-use super::reactor::{heartline_reactor, within};
-use super::sized::{self, Sized_};
+use super::{heartline_reactor, within};
+use crate::capi::HEARTLINE_OFF;
+use crate::capi::buffers::explain;
+use crate::capi::codes::*;
+use crate::capi::guard::saturated;
+use crate::capi::sized::{self, Sized_};
 use crate::reactor::{ClosedBy, ConnectionId, Obituary};
 
 /// Room for `[ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff]:65535` and its NUL.
