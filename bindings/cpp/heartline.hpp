@@ -1232,6 +1232,7 @@ public:
     }
     // Stops reading it, or reads on.
     Status pause(Id id, bool is = true) noexcept { return set(id, HEARTLINE_SET_PAUSE_READ, is ? 1 : 0); }
+    // A low mark above it is lowered to a quarter of it.
     Status set_high_mark(Id id, std::uint32_t bytes) noexcept { return set(id, HEARTLINE_SET_HIGH_MARK, bytes); }
     Status set_low_mark(Id id, std::uint32_t bytes) noexcept { return set(id, HEARTLINE_SET_LOW_MARK, bytes); }
     // All options of a live connection, its codec among them.

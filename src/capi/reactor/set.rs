@@ -6,15 +6,15 @@ use crate::capi::codes::*;
 use crate::capi::monitor::{
     HEARTLINE_SET_GRACE_MS, HEARTLINE_SET_PAUSE_READ, HEARTLINE_SET_POLICY, HEARTLINE_SET_USER,
 };
-use crate::reactor::ConnectionId;
+use crate::reactor::{ConnectionId, Marks};
 
-/// heartline_reactor_set: the high mark of the outbox, in bytes.
+/// heartline_reactor_set: the high mark of the outbox, in bytes. A low mark above it is lowered to a quarter of it.
 pub const HEARTLINE_SET_HIGH_MARK: u32 = 5;
-/// heartline_reactor_set: the low mark of the outbox, in bytes.
+/// heartline_reactor_set: the low mark of the outbox, in bytes, up to the high one.
 pub const HEARTLINE_SET_LOW_MARK: u32 = 6;
 
 /// Sets something of a connection: HEARTLINE_SET_USER, _POLICY (a slot), _GRACE_MS, _PAUSE_READ (1 or 0), _HIGH_MARK or
-/// _LOW_MARK (bytes; a low mark above the high one is HEARTLINE_ERR_INVALID, so set first the one that makes room).
+/// _LOW_MARK (bytes).
 ///
 /// Returns 0, or HEARTLINE_ERR_STALE, _NOT_OPEN, _INVALID, _OS, _NULL, _OVERLAP.
 ///
@@ -35,13 +35,7 @@ pub unsafe extern "C" fn heartline_reactor_set(reactor: *mut heartline_reactor, 
                 HEARTLINE_SET_PAUSE_READ if value == 1 => engine.reactor.pause(id),
                 HEARTLINE_SET_PAUSE_READ if value == 0 => engine.reactor.resume(id),
                 HEARTLINE_SET_HIGH_MARK | HEARTLINE_SET_LOW_MARK => {
-                    let marks = &mut options.marks;
-                    let mark =
-                        if what == HEARTLINE_SET_HIGH_MARK { &mut marks.high_bytes } else { &mut marks.low_bytes };
-                    *mark = number?;
-                    if options.marks.low_bytes > options.marks.high_bytes {
-                        return Err(HEARTLINE_ERR_INVALID);
-                    }
+                    move_mark(&mut options.marks, what, number?)?;
                     engine.reactor.set_options(id, &options).map_err(|error| engine.os_error(&error))?
                 }
                 _ => return Err(HEARTLINE_ERR_INVALID),
@@ -49,6 +43,22 @@ pub unsafe extern "C" fn heartline_reactor_set(reactor: *mut heartline_reactor, 
             if done { Ok(0) } else { Err(HEARTLINE_ERR_NOT_OPEN) }
         })
     }
+}
+
+/// A high mark that passes the low one takes it along, in the ratio of the defaults.
+fn move_mark(marks: &mut Marks, what: u32, bytes: u32) -> Result<(), i32> {
+    if what == HEARTLINE_SET_HIGH_MARK {
+        marks.high_bytes = bytes;
+        if marks.low_bytes > bytes {
+            marks.low_bytes = bytes / 4;
+        }
+        return Ok(());
+    }
+    if bytes > marks.high_bytes {
+        return Err(HEARTLINE_ERR_INVALID);
+    }
+    marks.low_bytes = bytes;
+    Ok(())
 }
 
 /// Changes all options of a live connection, its codec among them (of all that is not delivered yet: an unfinished frame
