@@ -7,8 +7,7 @@ use std::collections::BTreeSet;
 use std::ffi::{CString, c_void};
 use std::ptr::{null, null_mut};
 
-use heartline::capi::{codec::*, codes::*, config::*, event::*, mailbox::*, metrics::*, monitor::*, policy::*};
-use heartline::capi::{library::*, reactor::*, report::*, send::*};
+use heartline::capi::{codec::*, codes::*, library::*, monitor::*, policy::*, reactor::*};
 
 /// The bytes that are left. At their end everything is 0, and the script is over.
 struct Script<'a>(&'a [u8]);

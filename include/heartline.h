@@ -376,10 +376,10 @@
 // heartline_reactor_close: now, with a reset.
 #define HEARTLINE_CLOSE_ABORT 3
 
-// heartline_reactor_set: the high mark of the outbox, in bytes.
+// heartline_reactor_set: the high mark of the outbox, in bytes. A low mark above it is lowered to a quarter of it.
 #define HEARTLINE_SET_HIGH_MARK 5
 
-// heartline_reactor_set: the low mark of the outbox, in bytes.
+// heartline_reactor_set: the low mark of the outbox, in bytes, up to the high one.
 #define HEARTLINE_SET_LOW_MARK 6
 
 // Room for `[ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff]:65535` and its NUL.
@@ -1271,7 +1271,7 @@ int32_t heartline_reactor_fd(struct heartline_reactor *reactor);
 int32_t heartline_reactor_wait_ms(struct heartline_reactor *reactor);
 
 // Sets something of a connection: HEARTLINE_SET_USER, _POLICY (a slot), _GRACE_MS, _PAUSE_READ (1 or 0), _HIGH_MARK or
-// _LOW_MARK (bytes; a low mark above the high one is HEARTLINE_ERR_INVALID, so set first the one that makes room).
+// _LOW_MARK (bytes).
 //
 // Returns 0, or HEARTLINE_ERR_STALE, _NOT_OPEN, _INVALID, _OS, _NULL, _OVERLAP.
 int32_t heartline_reactor_set(struct heartline_reactor *reactor,

@@ -9,7 +9,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use capi_support::{Library, checked, compile, released, root, run, run_limited, scratch};
+use capi_support::library::{Library, checked, compile, released};
+use capi_support::process::{in_silence, outcome, said};
+use capi_support::root;
 
 const STRICT_C: &[&str] = &["-std=c99", "-Wall", "-Wextra", "-Werror", "-pedantic", "-g", "-O1", "-pthread"];
 const STRICT_CXX: &[&str] = &["-std=c++11", "-Wall", "-Wextra", "-Werror", "-pedantic", "-g", "-O1", "-pthread"];
@@ -29,16 +31,16 @@ fn source(name: &str) -> PathBuf {
 fn in_every_way(name: &str) {
     let file = source(&format!("{name}.c"));
     let plain = compile("gcc", STRICT_C, &[&file], &released(Library::Shared), &format!("{name}-gcc"));
-    run(&plain, &[]);
-    run(&compile("clang", STRICT_C, &[&file], &released(Library::Static), &format!("{name}-clang")), &[]);
+    let archived = compile("clang", STRICT_C, &[&file], &released(Library::Static), &format!("{name}-clang"));
+    in_silence(&mut Command::new(&plain));
+    in_silence(&mut Command::new(archived));
 
     for compiler in ["gcc", "clang"] {
         let flags = [STRICT_C, SANITIZERS].concat();
         let sanitized = compile(compiler, &flags, &[&file], &checked(), &format!("{name}-{compiler}-sanitized"));
-        let symbols = Command::new("nm").arg(&sanitized).output().expect("nm").stdout;
-        let symbols = String::from_utf8_lossy(&symbols);
+        let symbols = said(Command::new("nm").arg(&sanitized));
         assert!(symbols.contains("__asan_init") && symbols.contains("__ubsan_handle"), "the sanitizers are not on");
-        run(&sanitized, &[]);
+        in_silence(&mut Command::new(&sanitized));
     }
 
     let valgrind = ["--quiet", "--error-exitcode=99", "--leak-check=full", "--show-leak-kinds=all"];
@@ -47,8 +49,7 @@ fn in_every_way(name: &str) {
         .args(valgrind)
         .args(["--errors-for-leak-kinds=all", "--fair-sched=yes", "--child-silent-after-fork=yes"])
         .arg(&plain);
-    let (status, output) = run_limited(&mut watched);
-    assert!(status.success() && output.is_empty(), "{name} under valgrind: {status}\n{output}");
+    in_silence(&mut watched);
 }
 
 macro_rules! programs {
@@ -86,22 +87,19 @@ fn the_header_may_be_included_twice_in_one_file_and_in_two_as_c_and_as_cpp() {
     let files = [source("alone/twice_a.c"), source("alone/twice_b.c")];
     let files: Vec<&Path> = files.iter().map(PathBuf::as_path).collect();
     for compiler in ["gcc", "clang"] {
-        run(&compile(compiler, STRICT_C, &files, &released(Library::Shared), &format!("twice-{compiler}")), &[]);
+        let program = compile(compiler, STRICT_C, &files, &released(Library::Shared), &format!("twice-{compiler}"));
+        in_silence(&mut Command::new(program));
     }
     for compiler in ["g++", "clang++"] {
-        let as_cxx = [STRICT_CXX, &["-x", "c++"]].concat();
-        let objects: Vec<PathBuf> = files
-            .iter()
-            .map(|file| {
-                let object = scratch(&format!("{}-{compiler}.o", file.file_stem().unwrap().to_str().unwrap()));
-                let mut command = Command::new(compiler);
-                command.args(&as_cxx).arg("-I").arg(root().join("include")).arg("-c").arg(file).arg("-o").arg(&object);
-                assert!(command.status().expect(compiler).success());
-                object
-            })
-            .collect();
+        let as_cxx = [STRICT_CXX, &["-x", "c++", "-c"]].concat();
+        let object = |file: &&Path| {
+            let name = format!("{}-{compiler}.o", file.file_stem().unwrap().to_str().unwrap());
+            compile(compiler, &as_cxx, &[file], &[], &name)
+        };
+        let objects: Vec<PathBuf> = files.iter().map(object).collect();
         let objects: Vec<&Path> = objects.iter().map(PathBuf::as_path).collect();
-        run(&compile(compiler, &[], &objects, &released(Library::Shared), &format!("twice-{compiler}")), &[]);
+        let program = compile(compiler, &[], &objects, &released(Library::Shared), &format!("twice-{compiler}"));
+        in_silence(&mut Command::new(program));
     }
 }
 
@@ -111,9 +109,8 @@ fn a_bug_inside_poisons_the_object_and_the_host_lives() {
     for (compiler, more, name) in [("gcc", SANITIZERS, "panic-sanitized"), ("clang", &[][..], "panic-clang")] {
         let flags = [STRICT_C, more].concat();
         let program = compile(compiler, &flags, &[&file], &checked(), name);
-        let (status, output) = run_limited(&mut Command::new(program));
-        assert!(status.success(), "{status}\n{output}");
-        assert_eq!(output, "", "a panic prints nothing");
+        // A panic prints nothing either.
+        in_silence(&mut Command::new(program));
     }
 }
 
@@ -124,7 +121,7 @@ fn a_cpp_exception_in_a_callback_ends_the_process() {
     for (compiler, library) in [("g++", released(Library::Shared)), ("clang++", released(Library::Static))] {
         let program = compile(compiler, STRICT_CXX, &[&file], &library, &format!("throw-{compiler}"));
         for place in ["log", "cut", "encode"] {
-            let (status, output) = run_limited(Command::new(&program).arg(place));
+            let (status, output) = outcome(Command::new(&program).arg(place));
             assert_eq!(status.signal(), Some(6), "{place} under {compiler}: {status}\n{output}");
         }
     }

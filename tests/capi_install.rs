@@ -7,21 +7,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use capi_support::{library, make, root, run, run_limited, scratch};
-
-/// An empty folder of this test run.
-fn folder(name: &str) -> PathBuf {
-    let folder = scratch(name);
-    let _ = fs::remove_dir_all(&folder);
-    fs::create_dir_all(&folder).unwrap();
-    folder
-}
-
-fn said(command: &mut Command) -> String {
-    let (status, output) = run_limited(command);
-    assert!(status.success(), "{command:?}: {status}\n{output}");
-    output
-}
+use capi_support::library::{library, make};
+use capi_support::process::{in_silence, said};
+use capi_support::{folder, root, scratch};
 
 fn install(what: &str, into: &Path) {
     library();
@@ -75,7 +63,7 @@ fn what_is_installed_builds_programs_by_pkg_config_and_is_removed_again() {
     assert_eq!(flags(&["--modversion"], &prefix).trim(), version);
     let shared = flags(&["--cflags", "--libs"], &prefix);
     let program = consumer("by-pkg-config", &format!("{shared} -Wl,-rpath,{}", prefix.join("lib").display()));
-    run(&program, &[]);
+    in_silence(&mut Command::new(&program));
     let loaded = said(Command::new("ldd").arg(&program));
     assert!(loaded.contains(&format!("libheartline.so.{series}")), "{loaded}");
 
@@ -87,7 +75,7 @@ fn what_is_installed_builds_programs_by_pkg_config_and_is_removed_again() {
     }
     let archive = flags(&["--static", "--cflags", "--libs"], &moved);
     let program = consumer("by-pkg-config-static", &archive);
-    run(&program, &[]);
+    in_silence(&mut Command::new(&program));
     assert!(!said(Command::new("ldd").arg(&program)).contains("libheartline"));
 
     make(&["uninstall", "PREFIX=/usr", &format!("DESTDIR={}", stage.display())]);
@@ -123,7 +111,7 @@ fn the_tarball_unpacked_anywhere_builds_programs_by_cmake() {
     said(Command::new("cmake").arg("-S").arg(&project).arg("-B").arg(&build).arg(prefix));
     said(Command::new("cmake").arg("--build").arg(&build));
     for (program, is_shared) in [("shared", true), ("static", false)] {
-        run(&build.join(program), &[]);
+        in_silence(&mut Command::new(build.join(program)));
         assert_eq!(said(Command::new("ldd").arg(build.join(program))).contains("libheartline.so"), is_shared);
     }
 }

@@ -8,8 +8,9 @@ use std::fs;
 use std::mem::offset_of;
 use std::process::Command;
 
-use capi_support::{root, run_limited, scratch};
-use heartline::capi::{codec::*, config::*, custom::*, event::*, monitor::*, policy::*, reactor::*, report::*};
+use capi_support::process::outcome;
+use capi_support::{root, scratch};
+use heartline::capi::{codec::*, monitor::*, policy::*, reactor::*};
 
 /// Struct, its size, and of each field name, offset and size.
 type Layout = (&'static str, usize, Vec<(&'static str, usize, usize)>);
@@ -129,7 +130,7 @@ fn c_and_cpp_lay_every_struct_out_as_rust_does() {
     ] {
         let mut command = Command::new(compiler[0]);
         command.args(&compiler[1..]).args(["-Wall", "-Wextra", "-Werror", "-pedantic", "-fsyntax-only", "-I"]);
-        let (status, output) = run_limited(command.arg(root().join("include")).arg(&file));
+        let (status, output) = outcome(command.arg(root().join("include")).arg(&file));
         assert!(status.success(), "{compiler:?}: {status}\n{output}");
     }
 }

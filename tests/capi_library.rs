@@ -5,17 +5,15 @@ mod capi_support;
 use std::fs;
 use std::process::Command;
 
-use capi_support::{library, root, run_limited, scratch};
+use capi_support::library::library;
+use capi_support::{process, root, scratch};
 
 /// For people without Rust: RHEL 9, Debian 12, Ubuntu 22.04 and later have it.
 const GLIBC_NEWEST: (u32, u32) = (2, 34);
 const STRIPPED_BYTES_MAX: u64 = 600_000;
 
 fn said(program: &str, arguments: &[&str]) -> String {
-    let file = library().join("libheartline.so");
-    let (status, output) = run_limited(Command::new(program).args(arguments).arg(file));
-    assert!(status.success(), "{program}: {status}\n{output}");
-    output
+    process::said(Command::new(program).args(arguments).arg(library().join("libheartline.so")))
 }
 
 #[test]

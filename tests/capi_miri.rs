@@ -8,7 +8,7 @@ mod capi_body;
 use std::ffi::{CStr, c_char, c_void};
 use std::ptr::{null, null_mut};
 
-use heartline::capi::{codec::*, codes::*, custom::*, monitor::*, policy::*};
+use heartline::capi::{codec::*, codes::*, monitor::*, policy::*};
 
 /// SplitMix64: seeded, so that a failure comes again.
 fn scripts(count: u64, mut body: impl FnMut(&[u8])) {

@@ -208,10 +208,24 @@ inline std::optional<Milliseconds> measured(std::uint32_t ms) noexcept {
     return ms == HEARTLINE_OFF ? std::nullopt : std::optional<Milliseconds>(ms);
 }
 
+// What word() made a word of.
+template <class T> T *pointer(std::uint64_t word) noexcept {
+    return reinterpret_cast<T *>(static_cast<std::uintptr_t>(word));
+}
+
 template <class T> T sized() noexcept {
     T value{};
     value.struct_size = static_cast<std::uint32_t>(sizeof(T));
     return value;
+}
+
+// Of a monitor's settings or a reactor's.
+template <class Raw>
+void mass_silence(Raw &raw, std::uint32_t percent, Milliseconds window, Milliseconds hold, std::uint32_t peers_min) noexcept {
+    raw.mass_silence_percent = percent;
+    raw.mass_silence_window_ms = milliseconds<std::uint32_t>(window);
+    raw.mass_silence_hold_ms = milliseconds<std::uint32_t>(hold);
+    raw.mass_silence_peers_min = peers_min;
 }
 
 // Calls `take(buffer, size)`, which returns the length of a string, until all of it fits.
@@ -679,9 +693,7 @@ public:
     VerdictKind kind() const noexcept { return static_cast<VerdictKind>(raw_.kind); }
     Peer peer() const noexcept { return raw_.peer; }
     std::uint64_t user() const noexcept { return raw_.user; }
-    template <class T> T *user_as() const noexcept {
-        return reinterpret_cast<T *>(static_cast<std::uintptr_t>(raw_.user));
-    }
+    template <class T> T *user_as() const noexcept { return detail::pointer<T>(raw_.user); }
     Milliseconds silence() const noexcept { return Milliseconds(raw_.silence_ms); }
     Milliseconds overshoot() const noexcept { return Milliseconds(raw_.overshoot_ms); }
     std::uint32_t unanswered() const noexcept { return raw_.unanswered; }
@@ -702,11 +714,7 @@ public:
     MonitorConfig &seed(std::uint64_t seed) noexcept { return raw_.seed = seed, *this; }
     MonitorConfig &mass_silence(std::uint32_t percent, Milliseconds window = Milliseconds(0),
                                 Milliseconds hold = Milliseconds(0), std::uint32_t peers_min = 0) noexcept {
-        raw_.mass_silence_percent = percent;
-        raw_.mass_silence_window_ms = detail::milliseconds<std::uint32_t>(window);
-        raw_.mass_silence_hold_ms = detail::milliseconds<std::uint32_t>(hold);
-        raw_.mass_silence_peers_min = peers_min;
-        return *this;
+        return detail::mass_silence(raw_, percent, window, hold, peers_min), *this;
     }
     // The host says spoke() for what it sends.
     MonitorConfig &tells_sends(bool is = true) noexcept { return raw_.tells_sends = detail::flag(is), *this; }
@@ -837,9 +845,7 @@ public:
     Id id() const noexcept { return raw_->id; }
     // Your word. Free what it points to at Closed or ConnectFailed, nowhere else.
     std::uint64_t user() const noexcept { return raw_->user; }
-    template <class T> T *user_as() const noexcept {
-        return reinterpret_cast<T *>(static_cast<std::uintptr_t>(raw_->user));
-    }
+    template <class T> T *user_as() const noexcept { return detail::pointer<T>(raw_->user); }
     // Message: the message. Beat: the whole frame. Unsent: the frame, or what was given to the mailbox.
     Bytes message() const noexcept { return {raw_->data, raw_->len}; }
     std::string_view text() const noexcept { return message().text(); }
@@ -997,11 +1003,7 @@ public:
     ReactorConfig &verdicts_per_turn(std::uint32_t count) noexcept { return raw_.verdicts_per_turn = count, *this; }
     ReactorConfig &mass_silence(std::uint32_t percent, Milliseconds window = Milliseconds(0),
                                 Milliseconds hold = Milliseconds(0), std::uint32_t peers_min = 0) noexcept {
-        raw_.mass_silence_percent = percent;
-        raw_.mass_silence_window_ms = detail::milliseconds<std::uint32_t>(window);
-        raw_.mass_silence_hold_ms = detail::milliseconds<std::uint32_t>(hold);
-        raw_.mass_silence_peers_min = peers_min;
-        return *this;
+        return detail::mass_silence(raw_, percent, window, hold, peers_min), *this;
     }
     ReactorConfig &autopsy(Milliseconds time) noexcept {
         return raw_.autopsy_ms = detail::milliseconds<std::uint32_t>(time), *this;
@@ -1232,6 +1234,7 @@ public:
     }
     // Stops reading it, or reads on.
     Status pause(Id id, bool is = true) noexcept { return set(id, HEARTLINE_SET_PAUSE_READ, is ? 1 : 0); }
+    // A low mark above it is lowered to a quarter of it.
     Status set_high_mark(Id id, std::uint32_t bytes) noexcept { return set(id, HEARTLINE_SET_HIGH_MARK, bytes); }
     Status set_low_mark(Id id, std::uint32_t bytes) noexcept { return set(id, HEARTLINE_SET_LOW_MARK, bytes); }
     // All options of a live connection, its codec among them.

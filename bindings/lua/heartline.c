@@ -81,12 +81,24 @@ static int done(lua_State *L, int32_t result)
     return 1;
 }
 
-/* The number, or nil and why. */
-static int count(lua_State *L, int32_t result)
+/* What a call that succeeded wrote, or nil and why. */
+static int number(lua_State *L, int32_t result, uint64_t written)
 {
     if (result < 0)
         return refuse_because(L, result, NULL);
-    push_number(L, (uint64_t)result);
+    push_number(L, written);
+    return 1;
+}
+
+/* The number, or nil and why. */
+static int count(lua_State *L, int32_t result) { return number(L, result, (uint64_t)result); }
+
+/* How long to wait, -1 for ever; or nil and why. */
+static int wait_of(lua_State *L, int32_t wait)
+{
+    if (wait < -1)
+        return refuse_because(L, wait, NULL);
+    lua_pushinteger(L, wait);
     return 1;
 }
 
@@ -181,6 +193,15 @@ static void push_fields(lua_State *L, const field *fields, const void *raw)
     }
 }
 
+/* The struct that a call wrote, or nil and why. */
+static int fields(lua_State *L, int32_t result, const field *known, const void *raw)
+{
+    if (result < 0)
+        return refuse_because(L, result, NULL);
+    push_fields(L, known, raw);
+    return 1;
+}
+
 static void *new_object(lua_State *L, size_t size, const char *kind)
 {
     void *object = lua_newuserdata(L, size);
@@ -263,14 +284,11 @@ static int monitor_policy(lua_State *L)
 static int monitor_add(lua_State *L)
 {
     monitor *self = check_monitor(L);
-    heartline_peer peer;
+    heartline_peer peer = 0;
     uint32_t slot = lua_isnoneornil(L, 2) ? 0 : check_u32(L, 2);
     uint64_t user = lua_isnoneornil(L, 4) ? 0 : check_number(L, 4);
     int32_t result = heartline_monitor_add(self->raw, user, slot, check_now(L, 3), &peer);
-    if (result < 0)
-        return refuse_because(L, result, NULL);
-    push_number(L, peer);
-    return 1;
+    return number(L, result, peer);
 }
 
 static int monitor_remove(lua_State *L)
@@ -317,11 +335,7 @@ static int monitor_pause(lua_State *L) { return monitor_set(L, HEARTLINE_SET_PAU
 /* monitor:wait_ms([now]): how long the host may wait, -1 for ever; the promise to be back by then. */
 static int monitor_wait_ms(lua_State *L)
 {
-    int32_t wait = heartline_monitor_wait_ms(check_monitor(L)->raw, check_now(L, 2));
-    if (wait < -1)
-        return refuse_because(L, wait, NULL);
-    lua_pushinteger(L, wait);
-    return 1;
+    return wait_of(L, heartline_monitor_wait_ms(check_monitor(L)->raw, check_now(L, 2)));
 }
 
 /* monitor:woke([now]) -> the length of a stall, before heard() */
@@ -379,20 +393,14 @@ static int monitor_info(lua_State *L)
     heartline_peer_info info;
     uint64_t peer = check_number(L, 2);
     int32_t result = heartline_monitor_info(check_monitor(L)->raw, peer, check_now(L, 3), &info, sizeof info);
-    if (result < 0)
-        return refuse_because(L, result, NULL);
-    push_fields(L, PEER_INFO, &info);
-    return 1;
+    return fields(L, result, PEER_INFO, &info);
 }
 
 static int monitor_stats(lua_State *L)
 {
     heartline_monitor_stats stats;
     int32_t result = heartline_monitor_read_stats(check_monitor(L)->raw, &stats, sizeof stats);
-    if (result < 0)
-        return refuse_because(L, result, NULL);
-    push_fields(L, MONITOR_STATS, &stats);
-    return 1;
+    return fields(L, result, MONITOR_STATS, &stats);
 }
 
 static const luaL_Reg MONITOR_METHODS[] = {
@@ -761,14 +769,11 @@ static int reactor_connect(lua_State *L)
 {
     reactor *self = check_reactor(L);
     heartline_options options;
-    uint64_t id;
+    uint64_t id = 0;
     HEARTLINE_INIT(options);
     settings(L, 4, OPTIONS, &options, NULL, NULL);
     int32_t result = heartline_reactor_connect(self->raw, luaL_checkstring(L, 2), check_codec(L, 3), &options, 0, &id);
-    if (result < 0)
-        return refuse(L, self, result);
-    push_number(L, id);
-    return 1;
+    return result < 0 ? refuse(L, self, result) : number(L, result, id);
 }
 
 /* reactor:adopt(fd, codec[, options[, unread[, unsent]]]) -> id; the descriptor is taken on success alone */
@@ -776,7 +781,7 @@ static int reactor_adopt(lua_State *L)
 {
     reactor *self = check_reactor(L);
     heartline_options options;
-    uint64_t id;
+    uint64_t id = 0;
     size_t unread_len, unsent_len;
     uint32_t fd = check_u32(L, 2);
     luaL_argcheck(L, fd <= INT_MAX, 2, "a descriptor expected");
@@ -785,10 +790,7 @@ static int reactor_adopt(lua_State *L)
     const char *unread = luaL_optlstring(L, 5, "", &unread_len), *unsent = luaL_optlstring(L, 6, "", &unsent_len);
     int32_t result = heartline_reactor_adopt(self->raw, (int32_t)fd, check_codec(L, 3), &options, 0, unread, unread_len,
                                              unsent, unsent_len, &id);
-    if (result < 0)
-        return refuse(L, self, result);
-    push_number(L, id);
-    return 1;
+    return result < 0 ? refuse(L, self, result) : number(L, result, id);
 }
 
 /* reactor:release(id) -> fd, unread, unsent; the descriptor is the caller's */
@@ -900,14 +902,7 @@ static int reactor_fd(lua_State *L)
     return fd < 0 ? refuse(L, self, fd) : count(L, fd);
 }
 
-static int reactor_wait_ms(lua_State *L)
-{
-    int32_t wait = heartline_reactor_wait_ms(check_reactor(L)->raw);
-    if (wait < -1)
-        return refuse_because(L, wait, NULL);
-    lua_pushinteger(L, wait);
-    return 1;
-}
+static int reactor_wait_ms(lua_State *L) { return wait_of(L, heartline_reactor_wait_ms(check_reactor(L)->raw)); }
 
 /* reactor:send(id, message[, head]) */
 static int reactor_send(lua_State *L)
@@ -968,10 +963,7 @@ static int reactor_info(lua_State *L)
 {
     heartline_connection_info info;
     int32_t result = heartline_reactor_info(check_reactor(L)->raw, check_number(L, 2), &info, sizeof info);
-    if (result < 0)
-        return refuse_because(L, result, NULL);
-    push_fields(L, CONNECTION_INFO, &info);
-    return 1;
+    return fields(L, result, CONNECTION_INFO, &info);
 }
 
 /* reactor:obituary(id): of a connection whose end the last poll told, until the next poll */
@@ -1009,12 +1001,9 @@ static int reactor_ids(lua_State *L)
 
 static int reactor_counter(lua_State *L)
 {
-    uint64_t value;
+    uint64_t value = 0;
     int32_t result = heartline_reactor_counter(check_reactor(L)->raw, luaL_checkstring(L, 2), &value);
-    if (result < 0)
-        return refuse_because(L, result, NULL);
-    push_number(L, value);
-    return 1;
+    return number(L, result, value);
 }
 
 /* In Prometheus' text format. */

@@ -122,6 +122,21 @@ pub(super) fn apart(body: impl FnOnce() -> Outcome) -> i32 {
     }
 }
 
+/// A count or a time as an export returns it.
+pub(super) fn saturated(number: impl TryInto<i32>) -> i32 {
+    number.try_into().unwrap_or(i32::MAX)
+}
+
+/// Makes a new object the caller's, until it comes to [`free`].
+///
+/// # Safety
+/// `out` is writable.
+pub(super) unsafe fn give<T>(out: *mut *mut T, object: T) -> Outcome {
+    // SAFETY: the caller vouches for it; unaligned, in case a binding packs.
+    unsafe { out.write_unaligned(Box::into_raw(Box::new(object))) };
+    Ok(0)
+}
+
 /// Frees an object, poisoned ones too. One that another thread is inside of is left alone: a leak is better than a crash.
 ///
 /// # Safety

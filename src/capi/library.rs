@@ -2,9 +2,9 @@
 
 use std::ffi::{CStr, c_char};
 
+use super::buffers::put_text;
 use super::codes::HEARTLINE_ERR_VERSION;
 use super::guard::{apart, last_bug};
-use super::policy::put_text;
 use crate::time::{Clock, Millis, SystemClock};
 
 /// The number of this interface: it changes only when a program that was built before may no longer work.

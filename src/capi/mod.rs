@@ -4,7 +4,8 @@
 //! `heartline_codec_*` (framing of bytes that the host owns), `heartline_reactor_*` (everything). C programs read the
 //! header, whose first page has the rules; this page has those for whoever works here.
 //!
-//! - cbindgen reads this room and expands no macro: every export and every type is written out.
+//! - cbindgen reads this room file by file, in the order that tests/capi_header.rs gives, and expands no macro: every export
+//!   and every type is written out, in no `mod.rs`.
 //! - An export is one line of marshalling around `guard`: it checks for NULL, finds overlapping use (R10), and turns a
 //!   panic into an error that poisons the object instead of ending the host.
 //! - What comes in is copied, or borrowed for the call; enums come as numbers and are checked; structs begin with
@@ -15,28 +16,25 @@
 //! |---|---|
 //! | `guard` | entering an object: overlap, panic |
 //! | `sized` | structs that may grow |
+//! | `buffers` | strings and bytes of the caller's |
+//! | `defaults` | what a field is that is 0 |
 //! | `library` | versions, the clock |
 //! | `codes`, `names` | error numbers and their texts; names of reasons, events, verdicts |
-//! | `policy`, `monitor` | level 1 |
-//! | `codec`, `custom` | level 2 |
-//! | `config`, `reactor`, `send`, `event`, `report`, `metrics`, `mailbox` | level 3 |
+//! | `policy`, `monitor/` | level 1 |
+//! | `codec/` | level 2 |
+//! | `reactor/` | level 3 |
 #![allow(unsafe_code, non_camel_case_types, unreachable_pub)]
 
+mod buffers;
 pub mod codec;
 pub mod codes;
-pub mod config;
-pub mod custom;
-pub mod event;
+mod defaults;
 mod guard;
 pub mod library;
-pub mod mailbox;
-pub mod metrics;
 pub mod monitor;
 pub mod names;
 pub mod policy;
 pub mod reactor;
-pub mod report;
-pub mod send;
 mod sized;
 
 pub use library::HEARTLINE_OFF;

@@ -3,8 +3,8 @@
 use std::ffi::{CStr, c_char};
 
 use super::codes::TABLE;
-use super::event::EVENT_NAMES;
 use super::monitor::VERDICT_NAMES;
+use super::reactor::EVENT_NAMES;
 
 /// Table of heartline_name: the HEARTLINE_ERR_ numbers.
 pub const HEARTLINE_NAMES_ERRORS: u32 = 1;

@@ -1,13 +1,13 @@
 //! Policies as C writes them.
 
-use std::ffi::{CStr, c_char};
-use std::fmt::Display;
+use std::ffi::c_char;
 
 use super::HEARTLINE_OFF;
-use super::codes::{HEARTLINE_ERR_INVALID, HEARTLINE_ERR_NULL, HEARTLINE_ERR_POLICY};
-use super::guard::{Outcome, apart};
+use super::buffers::{explain, string};
+use super::codes::{HEARTLINE_ERR_INVALID, HEARTLINE_ERR_POLICY};
+use super::guard::apart;
 use super::sized::{self, Sized_};
-use crate::liveness::{Policy, Role};
+use crate::liveness::{Policy, PolicyId, Role};
 
 /// Role: answer asks. The default: nothing is sent that was not agreed.
 pub const HEARTLINE_ROLE_ANSWER: u32 = 1;
@@ -135,48 +135,28 @@ pub unsafe extern "C" fn heartline_policy_parse(
     })
 }
 
-/// The text behind a pointer: UTF-8, as every text of this interface.
-///
-/// # Safety
-/// `text` is NULL or points to a string that lives as long as the result is used.
-pub(super) unsafe fn string<'a>(text: *const c_char) -> Result<&'a str, i32> {
-    if text.is_null() {
-        return Err(HEARTLINE_ERR_NULL);
-    }
-    // SAFETY: not NULL; the caller vouches for the NUL at its end.
-    unsafe { CStr::from_ptr(text) }.to_str().map_err(|_| HEARTLINE_ERR_INVALID)
-}
+/// Slots of C to policies of a monitor. Slot 0 is there from the first: the profile `im`.
+pub(super) struct Policies([Option<PolicyId>; HEARTLINE_POLICIES_MAX as usize]);
 
-/// Writes a sentence as a string, cut at the end of the buffer.
-///
-/// # Safety
-/// `why` is NULL or has `why_size` writable bytes.
-pub(super) unsafe fn explain(why: *mut c_char, why_size: usize, what: &dyn Display) {
-    if why.is_null() || why_size == 0 {
-        return;
+impl Policies {
+    pub(super) fn new(first: PolicyId) -> Self {
+        let mut slots = [None; HEARTLINE_POLICIES_MAX as usize];
+        slots[0] = Some(first);
+        Self(slots)
     }
-    let text = what.to_string();
-    let mut length = text.len().min(why_size - 1);
-    while !text.is_char_boundary(length) {
-        length -= 1;
-    }
-    // SAFETY: `length` and a NUL fit in `why_size`; the text is our own.
-    unsafe {
-        std::ptr::copy_nonoverlapping(text.as_ptr(), why.cast(), length);
-        why.add(length).write(0);
-    }
-}
 
-/// Writes a whole text as a string into a buffer of the caller's; its length without the NUL.
-///
-/// # Safety
-/// `buffer` is NULL or has `size` writable bytes.
-pub(super) unsafe fn put_text(buffer: *mut c_char, size: usize, text: &str) -> Outcome {
-    let length = i32::try_from(text.len()).map_err(|_| HEARTLINE_ERR_INVALID)?;
-    if buffer.is_null() && size > 0 {
-        return Err(HEARTLINE_ERR_NULL);
+    pub(super) fn get(&self, slot: u64) -> Result<PolicyId, i32> {
+        let known = usize::try_from(slot).ok().and_then(|slot| self.0.get(slot).copied().flatten());
+        known.ok_or(HEARTLINE_ERR_INVALID)
     }
-    // SAFETY: passed on.
-    unsafe { explain(buffer, size, &text) };
-    Ok(length)
+
+    /// The slot, if it may have a policy.
+    pub(super) fn slot(&mut self, slot: u32) -> Result<&mut Option<PolicyId>, i32> {
+        self.0.get_mut(slot as usize).ok_or(HEARTLINE_ERR_INVALID)
+    }
+
+    /// The slot that has this policy.
+    pub(super) fn slot_of(&self, policy: PolicyId) -> Option<u32> {
+        self.0.iter().position(|known| *known == Some(policy)).map(|slot| slot as u32)
+    }
 }

@@ -91,6 +91,29 @@ static inline uint64_t adopted(heartline_reactor *reactor, const heartline_codec
     return id;
 }
 
+/* Whoever waits for bytes is told the end: at once, without any. */
+static inline void must_have_ended(int fd)
+{
+    char byte;
+    ssize_t got = read(fd, &byte, 1);
+    CHECK(got == 0 || (got < 0 && errno == ECONNRESET));
+}
+
+/* What a log was told last. */
+struct last_line {
+    int lines;
+    uint32_t level;
+    char text[512];
+};
+
+static inline void keep_line(void *context, uint32_t level, const char *text)
+{
+    struct last_line *last = context;
+    last->lines++;
+    last->level = level;
+    snprintf(last->text, sizeof last->text, "%s", text);
+}
+
 /* Reads exactly so many bytes while the reactor turns; events are passed over. */
 static inline void read_all(heartline_reactor *reactor, int fd, void *to, size_t count)
 {

@@ -62,18 +62,14 @@ static void a_drain(const heartline_codec *codec)
 }
 
 struct log {
+    struct last_line last;
     heartline_reactor *reactor;
-    int lines;
-    uint32_t level;
-    char text[256];
 };
 
 static void write_log(void *context, uint32_t level, const char *text)
 {
     struct log *log = context;
-    log->lines++;
-    log->level = level;
-    snprintf(log->text, sizeof log->text, "%s", text);
+    keep_line(&log->last, level, text);
     /* From within it is found, not followed. */
     EXPECT(heartline_reactor_count(log->reactor), HEARTLINE_ERR_OVERLAP);
     heartline_reactor_free(log->reactor); /* ignored */
@@ -81,7 +77,7 @@ static void write_log(void *context, uint32_t level, const char *text)
 
 static void bad_bytes_and_the_log(const heartline_codec *codec)
 {
-    struct log log = {NULL, 0, 0, ""};
+    struct log log = {{0, 0, ""}, NULL};
     heartline_reactor_config config;
     heartline_obituary obituary;
     HEARTLINE_INIT(config);
@@ -95,7 +91,7 @@ static void bad_bytes_and_the_log(const heartline_codec *codec)
     CHECK(closed.id == id && closed.reason == HEARTLINE_REASON_OVER_LIMIT);
     EXPECT(heartline_reactor_obituary(reactor, id, &obituary, sizeof obituary), 0);
     CHECK(strlen(obituary.why) > 10 && obituary.closed_by == HEARTLINE_CLOSED_BY_HEARTLINE && obituary.bytes_in == 16);
-    CHECK(log.lines == 1 && log.level == HEARTLINE_LOG_INFO && strstr(log.text, obituary.why) != NULL);
+    CHECK(log.last.lines == 1 && log.last.level == HEARTLINE_LOG_INFO && strstr(log.last.text, obituary.why) != NULL);
     close(end);
     heartline_reactor_free(reactor);
 }

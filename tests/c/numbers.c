@@ -158,9 +158,11 @@ static void reactors(void)
     INVALID(heartline_reactor_set(reactor, id, HEARTLINE_SET_PAUSE_READ, 2));
     INVALID(heartline_reactor_set(reactor, id, HEARTLINE_SET_POLICY, 9));
     INVALID(heartline_reactor_set(reactor, id, HEARTLINE_SET_HIGH_MARK, (uint64_t)1 << 32));
-    INVALID(heartline_reactor_set(reactor, id, HEARTLINE_SET_HIGH_MARK, 1)); /* below the low mark */
-    EXPECT(heartline_reactor_set(reactor, id, HEARTLINE_SET_LOW_MARK, 0), 0);
+    EXPECT(heartline_reactor_set(reactor, id, HEARTLINE_SET_HIGH_MARK, 1000), 0); /* below the low mark, which follows */
+    INVALID(heartline_reactor_set(reactor, id, HEARTLINE_SET_LOW_MARK, 1001));
+    EXPECT(heartline_reactor_set(reactor, id, HEARTLINE_SET_LOW_MARK, 1000), 0);
     EXPECT(heartline_reactor_set(reactor, id, HEARTLINE_SET_HIGH_MARK, 1), 0);
+    EXPECT(heartline_reactor_set(reactor, id, HEARTLINE_SET_HIGH_MARK, 0), 0);
     EXPECT(heartline_reactor_set(reactor, id, HEARTLINE_SET_GRACE_MS, UINT64_MAX), 0);
 
     static const struct {

@@ -284,7 +284,6 @@ class Reactor(Handle):
 
     def set_marks(self, id: int, low_bytes: int, high_bytes: int) -> None:
         """Over `high_bytes` queued bytes a message is not taken; DRAINED comes at `low_bytes`."""
-        self._set(id, native.SET_LOW_MARK, 0)
         self._set(id, native.SET_HIGH_MARK, high_bytes)
         self._set(id, native.SET_LOW_MARK, low_bytes)
 

@@ -1,13 +1,14 @@
 //! Codecs that the host brings: function pointers and a context.
 
-use std::ffi::{CStr, c_char, c_void};
+use std::ffi::{c_char, c_void};
 use std::sync::Arc;
 
-use super::codec::{heartline_codec, heartline_frame, heartline_slice};
-use super::codes::*;
-use super::guard::apart;
-use super::monitor::{HEARTLINE_BEAT_ANSWER, HEARTLINE_BEAT_ASK, HEARTLINE_BEAT_EITHER};
-use super::sized::{self, Sized_};
+use super::{heartline_codec, heartline_frame, heartline_slice};
+use crate::capi::buffers::{bytes, string};
+use crate::capi::codes::*;
+use crate::capi::guard::{apart, give};
+use crate::capi::monitor::{HEARTLINE_BEAT_ANSWER, HEARTLINE_BEAT_ASK, HEARTLINE_BEAT_EITHER};
+use crate::capi::sized::{self, Sized_};
 use crate::frame::{Codec, Cut, EncodeError, Frame, FrameError, Framing, Kind, Stream};
 
 /// A place for bytes that a custom codec wants to have sent or writes a frame into; valid during the callback.
@@ -84,7 +85,7 @@ unsafe impl Sized_ for heartline_codec_ops {
 pub unsafe extern "C" fn heartline_sink_write(sink: *mut heartline_sink, data: *const c_void, len: usize) -> i32 {
     apart(|| {
         // SAFETY: passed on.
-        let data = unsafe { super::codec::bytes(data, len) }?;
+        let data = unsafe { bytes(data, len) }?;
         // SAFETY: NULL is caught; the callback has the only pointer to it.
         let sink = unsafe { sink.as_mut() }.ok_or(HEARTLINE_ERR_NULL)?;
         sink.0.extend_from_slice(data);
@@ -115,12 +116,11 @@ pub unsafe extern "C" fn heartline_codec_custom(
             "custom".to_owned()
         } else {
             // SAFETY: a string, by the contract of the struct.
-            unsafe { CStr::from_ptr(ops.name) }.to_str().map_err(|_| HEARTLINE_ERR_INVALID)?.to_owned()
+            unsafe { string(ops.name) }?.to_owned()
         };
         let framing = Framing::custom(Box::new(Foreign { ops, context, name }));
         // SAFETY: not NULL; the caller vouches that it is writable.
-        unsafe { out.write_unaligned(Box::into_raw(Box::new(heartline_codec(Arc::new(framing))))) };
-        Ok(0)
+        unsafe { give(out, heartline_codec(Arc::new(framing))) }
     })
 }
 

@@ -2,15 +2,17 @@
 
 use std::ffi::c_void;
 
-use super::codec::{bytes, heartline_slice};
-use super::codes::*;
-use super::reactor::{heartline_reactor, within};
+use super::{heartline_reactor, within};
+use crate::capi::buffers::bytes;
+use crate::capi::codec::heartline_slice;
+use crate::capi::codes::*;
+use crate::capi::guard::saturated;
 use crate::reactor::{ConnectionId, SendError};
 
 /// The most parts of one message.
 const SLICES_MAX: usize = 1024;
 
-pub(super) fn send_error(error: &SendError) -> i32 {
+fn send_error(error: &SendError) -> i32 {
     match error {
         SendError::Stale => HEARTLINE_ERR_STALE,
         SendError::Closing => HEARTLINE_ERR_CLOSING,
@@ -144,7 +146,7 @@ pub unsafe extern "C" fn heartline_reactor_broadcast(
                     results.add(index).write_unaligned(result);
                 }
             }
-            Ok(i32::try_from(outcome.accepted).unwrap_or(i32::MAX))
+            Ok(saturated(outcome.accepted))
         })
     }
 }
@@ -168,7 +170,7 @@ pub unsafe extern "C" fn heartline_reactor_broadcast_all(
             let message = bytes(data, len)?;
             let except = (except != 0).then(|| ConnectionId::from_raw(except));
             let outcome = engine.reactor.broadcast_all(except, None, message);
-            Ok(i32::try_from(outcome.accepted).unwrap_or(i32::MAX))
+            Ok(saturated(outcome.accepted))
         })
     }
 }

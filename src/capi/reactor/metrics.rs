@@ -3,9 +3,9 @@
 use std::ffi::c_char;
 use std::fmt::Write;
 
-use super::codes::*;
-use super::policy::{put_text, string};
-use super::reactor::{heartline_reactor, within};
+use super::{heartline_reactor, within};
+use crate::capi::buffers::{put_text, string};
+use crate::capi::codes::*;
 use crate::reactor::{Reactor, Reason};
 
 /// A counter by its name, such as "messages_in"; docs/c-guide.md lists them. Writes it to `*out`.

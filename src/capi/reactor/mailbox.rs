@@ -2,10 +2,10 @@
 
 use std::ffi::c_void;
 
-use super::codec::bytes;
-use super::codes::*;
-use super::guard::{Outcome, apart};
-use super::reactor::{close_from, heartline_reactor, within};
+use super::{close_from, heartline_reactor, within};
+use crate::capi::buffers::bytes;
+use crate::capi::codes::*;
+use crate::capi::guard::{Outcome, apart, free, give};
 use crate::reactor::{ConnectionId, Mailbox, MailboxError};
 
 /// A handle on a reactor for any thread, several at once. It may outlive the reactor.
@@ -40,8 +40,7 @@ pub unsafe extern "C" fn heartline_mailbox_new(
             }
             let mailbox = engine.reactor.mailbox();
             let mailbox = mailbox.map_err(|error| engine.os_error(&error))?;
-            out.write_unaligned(Box::into_raw(Box::new(heartline_mailbox(mailbox))));
-            Ok(0)
+            give(out, heartline_mailbox(mailbox))
         })
     }
 }
@@ -53,7 +52,7 @@ pub unsafe extern "C" fn heartline_mailbox_new(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn heartline_mailbox_free(mailbox: *mut heartline_mailbox) {
     // SAFETY: passed on.
-    unsafe { super::guard::free(mailbox, |_| false) }
+    unsafe { free(mailbox, |_| false) }
 }
 
 /// # Safety

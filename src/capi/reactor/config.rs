@@ -3,12 +3,11 @@
 use std::ffi::{c_char, c_void};
 use std::sync::Arc;
 
-use super::HEARTLINE_OFF;
-use super::codes::*;
-use super::monitor::Policies;
-use super::sized::Sized_;
+use crate::capi::codes::*;
+use crate::capi::defaults::{bytes_or, is_on, limit, mass_silence, or};
+use crate::capi::policy::Policies;
+use crate::capi::sized::Sized_;
 use crate::frame::Framing;
-use crate::liveness::MassSilence;
 use crate::reactor::{Config, Keepalive, Limits, ListenOptions, Marks, Options, SocketOptions, WhenFull};
 
 /// Told what an operator may want to read: one line, without a newline at its end, valid during the call. It must not
@@ -186,48 +185,22 @@ unsafe impl Sized_ for heartline_drain_options {
     const FIRST_BYTES: usize = 40;
 }
 
-fn or(value: u32, default: u32) -> u32 {
-    if value == 0 { default } else { value }
-}
-
-/// 0 is the default, HEARTLINE_OFF is the 0 of the Rust options.
-fn limit(value: u32, default: u32) -> u32 {
-    match value {
-        0 => default,
-        HEARTLINE_OFF => 0,
-        ms => ms,
-    }
-}
-
-fn bytes_or(value: u64, default: usize) -> usize {
-    if value == 0 { default } else { usize::try_from(value).unwrap_or(usize::MAX) }
-}
-
 impl heartline_reactor_config {
     pub(super) fn to_config(self) -> Result<Config, i32> {
         let mut config = Config::default();
-        let usual = MassSilence::default();
         if self.seed != 0 {
             config.seed = self.seed;
         }
         config.granularity_ms = or(self.granularity_ms, config.granularity_ms);
         config.verdicts_per_turn = or(self.verdicts_per_turn, 4096) as usize;
-        config.mass_silence = match self.mass_silence_percent {
-            0 | HEARTLINE_OFF => None,
-            percent @ 1..=100 => Some(MassSilence {
-                percent: percent as u8,
-                window_ms: or(self.mass_silence_window_ms, usual.window_ms),
-                hold_ms: or(self.mass_silence_hold_ms, usual.hold_ms),
-                min_peers: or(self.mass_silence_peers_min, usual.min_peers),
-            }),
-            _ => return Err(HEARTLINE_ERR_INVALID),
-        };
+        config.mass_silence = mass_silence(
+            self.mass_silence_percent,
+            self.mass_silence_window_ms,
+            self.mass_silence_hold_ms,
+            self.mass_silence_peers_min,
+        )?;
         config.autopsy_ms = limit(self.autopsy_ms, config.autopsy_ms);
-        config.statistics = match self.statistics {
-            0 | 1 => true,
-            HEARTLINE_OFF => false,
-            _ => return Err(HEARTLINE_ERR_INVALID),
-        };
+        config.statistics = is_on(self.statistics)?;
         config.connections_max = or(self.connections_max, config.connections_max);
         config.partial_bytes_max = bytes_or(self.partial_bytes_max, config.partial_bytes_max);
         config.outbox_bytes_max = bytes_or(self.outbox_bytes_max, config.outbox_bytes_max);
@@ -250,11 +223,7 @@ impl heartline_options {
             framing: framing.clone(),
             policy: if self.policy == 0 { None } else { Some(policies.get(u64::from(self.policy))?) },
             socket: SocketOptions {
-                nodelay: match self.nodelay {
-                    0 | 1 => true,
-                    HEARTLINE_OFF => false,
-                    _ => return Err(HEARTLINE_ERR_INVALID),
-                },
+                nodelay: is_on(self.nodelay)?,
                 keepalive: (self.keepalive_idle_s > 0).then(|| Keepalive {
                     idle_s: self.keepalive_idle_s,
                     interval_s: or(self.keepalive_interval_s, keepalive.interval_s),

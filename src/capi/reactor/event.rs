@@ -2,8 +2,8 @@
 
 use std::ffi::CStr;
 
-use super::HEARTLINE_OFF;
-use super::monitor::{HEARTLINE_BEAT_ANSWER, HEARTLINE_BEAT_ASK};
+use crate::capi::HEARTLINE_OFF;
+use crate::capi::monitor::{HEARTLINE_BEAT_ANSWER, HEARTLINE_BEAT_ASK};
 use crate::liveness::Beat;
 use crate::reactor::{Event, EventKind, Obituary, PauseCause};
 
@@ -84,7 +84,7 @@ pub const HEARTLINE_PAUSE_OUT_OF_DESCRIPTORS: u32 = 1;
 /// In heartline_event.detail of ACCEPT_PAUSED: connections_max is reached.
 pub const HEARTLINE_PAUSE_CONNECTIONS_MAX: u32 = 2;
 
-pub(super) const EVENT_NAMES: &[&CStr] = &[
+pub(in crate::capi) const EVENT_NAMES: &[&CStr] = &[
     c"none",
     c"opened",
     c"message",

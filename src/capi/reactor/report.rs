@@ -2,11 +2,12 @@
 
 use std::ffi::c_char;
 
-use super::HEARTLINE_OFF;
-use super::codes::*;
-use super::policy::explain;
-use super::reactor::{heartline_reactor, within};
-use super::sized::{self, Sized_};
+use super::{heartline_reactor, within};
+use crate::capi::HEARTLINE_OFF;
+use crate::capi::buffers::explain;
+use crate::capi::codes::*;
+use crate::capi::guard::saturated;
+use crate::capi::sized::{self, Sized_};
 use crate::reactor::{ClosedBy, ConnectionId, Obituary};
 
 /// Room for `[ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff]:65535` and its NUL.
@@ -242,7 +243,7 @@ impl heartline_obituary {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn heartline_reactor_count(reactor: *mut heartline_reactor) -> i32 {
     // SAFETY: passed on.
-    unsafe { within(reactor, |engine| Ok(i32::try_from(engine.reactor.len()).unwrap_or(i32::MAX))) }
+    unsafe { within(reactor, |engine| Ok(saturated(engine.reactor.len()))) }
 }
 
 /// Writes the ids of all connections that live into `ids`, at most `capacity`.
@@ -262,7 +263,7 @@ pub unsafe extern "C" fn heartline_reactor_ids(reactor: *mut heartline_reactor, 
             for (index, id) in engine.reactor.ids().take(capacity).enumerate() {
                 ids.add(index).write_unaligned(id.get());
             }
-            Ok(i32::try_from(engine.reactor.len()).unwrap_or(i32::MAX))
+            Ok(saturated(engine.reactor.len()))
         })
     }
 }
