@@ -277,6 +277,10 @@
 // 1: stop reading (in a monitor: the host does not read it, so nobody judges it); 0: read on.
 #define HEARTLINE_SET_PAUSE_READ 4
 
+// So many asks more are without an answer: somebody else sent them before the connection came here. Where asks and
+// answers are the same bytes, an answer that nobody waits for would be answered, and that again, without end.
+#define HEARTLINE_SET_UNANSWERED 7
+
 // Kind of codec: a length field in a fixed head.
 #define HEARTLINE_CODEC_LENGTH 1
 
@@ -754,8 +758,8 @@ typedef struct heartline_listen_options {
 typedef struct heartline_released {
     // The connected descriptor, non-blocking; the caller's from here on.
     int32_t fd;
-    // 0.
-    uint32_t reserved;
+    // Asks without an answer: heartline_reactor_set, HEARTLINE_SET_UNANSWERED, of whoever adopts it.
+    uint32_t unanswered;
     // The application's word.
     uint64_t user;
     // Bytes that were read and not delivered; borrowed until the next release or poll.
@@ -1002,7 +1006,8 @@ int32_t heartline_monitor_beat(struct heartline_monitor *monitor,
 // Returns 0, HEARTLINE_ERR_STALE, _NULL or _OVERLAP.
 int32_t heartline_monitor_spoke(struct heartline_monitor *monitor, heartline_peer peer);
 
-// Sets something of a peer: HEARTLINE_SET_USER, _POLICY, _GRACE_MS or _PAUSE_READ.
+// Sets something of a peer: HEARTLINE_SET_USER, _POLICY, _GRACE_MS, _PAUSE_READ or
+// _UNANSWERED.
 //
 // Returns 0, HEARTLINE_ERR_STALE, _INVALID, _NULL or _OVERLAP.
 int32_t heartline_monitor_set(struct heartline_monitor *monitor,
@@ -1271,7 +1276,7 @@ int32_t heartline_reactor_fd(struct heartline_reactor *reactor);
 int32_t heartline_reactor_wait_ms(struct heartline_reactor *reactor);
 
 // Sets something of a connection: HEARTLINE_SET_USER, _POLICY (a slot), _GRACE_MS, _PAUSE_READ (1 or 0), _HIGH_MARK or
-// _LOW_MARK (bytes).
+// _LOW_MARK (bytes), _UNANSWERED.
 //
 // Returns 0, or HEARTLINE_ERR_STALE, _NOT_OPEN, _INVALID, _OS, _NULL, _OVERLAP.
 int32_t heartline_reactor_set(struct heartline_reactor *reactor,

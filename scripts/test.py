@@ -182,6 +182,11 @@ def steps(full):
         "test --features sim --test system_clock -- --ignored --test-threads=1",
         env={"HEARTLINE_SET_CLOCK": "3600", **release},
     )
+    yield cargo(
+        "the simulator, one seed with 100,000 connections",
+        "test --profile sim --features sim --test sim seeds",
+        env={"CONNECTIONS": "100000", "SEED": "1"},
+    )
     yield Step("fuzzing, 60 s per target", ["scripts/fuzz", "60"], limit_s=3600)
     yield Step("Miri: framing, liveness, levels 1 and 2 of the C ABI", ["scripts/miri"], limit_s=3600, counts=False)
     yield Step("coverage", ["scripts/coverage"], limit_s=3600, counts=False)

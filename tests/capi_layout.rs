@@ -64,7 +64,7 @@ fn layouts() -> Vec<Layout> {
         heartline_listen_options {
             struct_size backlog reuse_port per_address_max accepts_per_second reserved connection
         }
-        heartline_released { fd reserved user unread unread_len unsent unsent_len }
+        heartline_released { fd unanswered user unread unread_len unsent unsent_len }
         heartline_drain_options { struct_size code spread_ms limit_ms farewell farewell_len }
         heartline_event {
             id user data len head_len kind flags reason listener os_error silence_ms rtt_ms queued_bytes detail reserved

@@ -767,6 +767,10 @@ public:
     Status grace(Peer peer, Milliseconds time, Time now) noexcept {
         return set(peer, HEARTLINE_SET_GRACE_MS, detail::milliseconds<std::uint32_t>(time), now);
     }
+    // So many asks more, sent by somebody else, are without an answer.
+    Status expect_answers(Peer peer, std::uint32_t count, Time now) noexcept {
+        return set(peer, HEARTLINE_SET_UNANSWERED, count, now);
+    }
     Status pause(Peer peer, bool is, Time now) noexcept { return set(peer, HEARTLINE_SET_PAUSE_READ, is ? 1 : 0, now); }
 
     // How long the host may wait: for epoll_wait; -1 is for ever. It is also the promise to be back by then.
@@ -1070,16 +1074,17 @@ class Released {
 public:
     explicit Released(const heartline_released &raw)
         : user(raw.user), unread(raw.unread, raw.unread + raw.unread_len), unsent(raw.unsent, raw.unsent + raw.unsent_len),
-          fd_(raw.fd) {}
+          unanswered(raw.unanswered), fd_(raw.fd) {}
     Released(Released &&other) noexcept
         : user(other.user), unread(std::move(other.unread)), unsent(std::move(other.unsent)),
-          fd_(std::exchange(other.fd_, -1)) {}
+          unanswered(other.unanswered), fd_(std::exchange(other.fd_, -1)) {}
     Released &operator=(Released &&other) noexcept {
         if (this != &other) {
             reset();
             user = other.user;
             unread = std::move(other.unread);
             unsent = std::move(other.unsent);
+            unanswered = other.unanswered;
             fd_ = std::exchange(other.fd_, -1);
         }
         return *this;
@@ -1093,6 +1098,7 @@ public:
     std::uint64_t user;
     std::vector<std::uint8_t> unread; // read and not delivered
     std::vector<std::uint8_t> unsent; // accepted for sending and not sent
+    std::uint32_t unanswered;         // asks: for expect_answers of whoever adopts it
 
 private:
     void reset() noexcept {
@@ -1177,8 +1183,10 @@ public:
     // Takes over what a reactor gave back.
     Result<Id> adopt(Released &&from, const Codec &codec, const Options &options = {}) {
         auto id = adopt(from.fd(), codec, options, from.user, from.unread, from.unsent);
-        if (id)
+        if (id) {
             from.take_fd();
+            expect_answers(id.value(), from.unanswered);
+        }
         return id;
     }
     // Gives a connection back; no Closed is told.
@@ -1232,6 +1240,8 @@ public:
     Status grace(Id id, Milliseconds time) noexcept {
         return set(id, HEARTLINE_SET_GRACE_MS, detail::milliseconds<std::uint32_t>(time));
     }
+    // So many asks were sent before it was adopted and have no answer yet (Released::unanswered).
+    Status expect_answers(Id id, std::uint32_t count) noexcept { return set(id, HEARTLINE_SET_UNANSWERED, count); }
     // Stops reading it, or reads on.
     Status pause(Id id, bool is = true) noexcept { return set(id, HEARTLINE_SET_PAUSE_READ, is ? 1 : 0); }
     // A low mark above it is lowered to a quarter of it.

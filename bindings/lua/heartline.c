@@ -328,6 +328,7 @@ static int monitor_set(lua_State *L, uint32_t what, uint64_t value)
 
 static int monitor_set_policy(lua_State *L) { return monitor_set(L, HEARTLINE_SET_POLICY, check_u32(L, 3)); }
 static int monitor_grace(lua_State *L) { return monitor_set(L, HEARTLINE_SET_GRACE_MS, check_u32(L, 3)); }
+static int monitor_expect_answers(lua_State *L) { return monitor_set(L, HEARTLINE_SET_UNANSWERED, check_u32(L, 3)); }
 static int monitor_set_user(lua_State *L) { return monitor_set(L, HEARTLINE_SET_USER, check_number(L, 3)); }
 /* monitor:pause(peer, paused[, now]) */
 static int monitor_pause(lua_State *L) { return monitor_set(L, HEARTLINE_SET_PAUSE_READ, lua_toboolean(L, 3) ? 1 : 0); }
@@ -408,6 +409,7 @@ static const luaL_Reg MONITOR_METHODS[] = {
     {"heard", monitor_heard},       {"beat", monitor_beat},         {"spoke", monitor_spoke},
     {"wait_ms", monitor_wait_ms},   {"woke", monitor_woke},         {"verdicts", monitor_verdicts},
     {"set_user", monitor_set_user}, {"set_policy", monitor_set_policy}, {"grace", monitor_grace},
+    {"expect_answers", monitor_expect_answers},
     {"pause", monitor_pause},       {"info", monitor_info},         {"stats", monitor_stats},
     {"free", monitor_free},         {NULL, NULL}};
 
@@ -793,7 +795,7 @@ static int reactor_adopt(lua_State *L)
     return result < 0 ? refuse(L, self, result) : number(L, result, id);
 }
 
-/* reactor:release(id) -> fd, unread, unsent; the descriptor is the caller's */
+/* reactor:release(id) -> fd, unread, unsent, unanswered; the descriptor is the caller's */
 static int reactor_release(lua_State *L)
 {
     heartline_released given;
@@ -803,7 +805,8 @@ static int reactor_release(lua_State *L)
     lua_pushinteger(L, given.fd);
     push_bytes(L, given.unread, given.unread_len);
     push_bytes(L, given.unsent, given.unsent_len);
-    return 3;
+    lua_pushinteger(L, given.unanswered);
+    return 4;
 }
 
 /* reactor:close(id[, "flush" | "at_once" | "abort"[, code]]) */
@@ -956,6 +959,7 @@ static int reactor_set(lua_State *L, uint32_t what, uint64_t value)
 
 static int reactor_set_policy(lua_State *L) { return reactor_set(L, HEARTLINE_SET_POLICY, check_u32(L, 3)); }
 static int reactor_grace(lua_State *L) { return reactor_set(L, HEARTLINE_SET_GRACE_MS, check_u32(L, 3)); }
+static int reactor_expect_answers(lua_State *L) { return reactor_set(L, HEARTLINE_SET_UNANSWERED, check_u32(L, 3)); }
 static int reactor_pause(lua_State *L) { return reactor_set(L, HEARTLINE_SET_PAUSE_READ, 1); }
 static int reactor_resume(lua_State *L) { return reactor_set(L, HEARTLINE_SET_PAUSE_READ, 0); }
 
@@ -1043,6 +1047,7 @@ static const luaL_Reg REACTOR_METHODS[] = {{"policy", reactor_policy},
                                            {"flush", reactor_flush},
                                            {"set_policy", reactor_set_policy},
                                            {"grace", reactor_grace},
+                                           {"expect_answers", reactor_expect_answers},
                                            {"pause", reactor_pause},
                                            {"resume", reactor_resume},
                                            {"info", reactor_info},

@@ -202,9 +202,10 @@ do
     opened = opened + 1
     if id ~= second then other = id end
   end, function() return opened == 2 end)
-  local fd, unread, unsent = reactor:release(other)
-  assert(fd >= 0 and unread == "" and unsent == "")
+  local fd, unread, unsent, unanswered = reactor:release(other)
+  assert(fd >= 0 and unread == "" and unsent == "" and unanswered == 0)
   local adopted = assert(reactor:adopt(fd, codec, nil, "\0\0\0\2hi"))
+  assert(reactor:expect_answers(adopted, unanswered))
   text = {}
   until_(reactor, function(kind, id, what) if id == adopted and kind == "message" then text[1] = what end end,
     function() return text[1] end)

@@ -23,7 +23,7 @@ enum { EVENTS = 256, HANDOVER_FD = 3, PART_MAX = 60000 };
 /* What goes before the bytes of one connection; its descriptor travels beside it. */
 struct handover {
     uint64_t user;
-    uint32_t unread, unsent;
+    uint32_t unread, unsent, unanswered, reserved;
 };
 
 static volatile sig_atomic_t upgrade_wanted, ending;
@@ -133,7 +133,8 @@ static void hand_over(heartline_reactor *reactor, int listening, char **argv)
             heartline_released released;
             if (heartline_reactor_release(reactor, ids[i], &released) < 0)
                 continue; /* being closed: it ends here */
-            struct handover header = {released.user, (uint32_t)released.unread_len, (uint32_t)released.unsent_len};
+            struct handover header = {released.user, (uint32_t)released.unread_len, (uint32_t)released.unsent_len,
+                                      released.unanswered, 0};
             send_with_fd(channel[0], released.fd, &header, sizeof header);
             send_bytes(channel[0], released.unread, released.unread_len);
             send_bytes(channel[0], released.unsent, released.unsent_len);
@@ -161,7 +162,7 @@ static int take_over(heartline_reactor *reactor, heartline_codec *codec)
         if (heartline_reactor_adopt(reactor, fd, codec, NULL, header.user, unread, header.unread, unsent, header.unsent,
                                     &id) < 0)
             close(fd);
-        else
+        else if (heartline_reactor_set(reactor, id, HEARTLINE_SET_UNANSWERED, header.unanswered) == 0)
             moved++;
         free(unread);
         free(unsent);

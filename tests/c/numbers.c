@@ -154,7 +154,7 @@ static void reactors(void)
     EXPECT(heartline_reactor_close(reactor, id, HEARTLINE_CLOSE_FLUSH, 255), HEARTLINE_ERR_CODE_RESERVED);
     INVALID(heartline_reactor_close(reactor, id, HEARTLINE_CLOSE_FLUSH, 65536));
     INVALID(heartline_reactor_set(reactor, id, 0, 0));
-    INVALID(heartline_reactor_set(reactor, id, 7, 0));
+    INVALID(heartline_reactor_set(reactor, id, 8, 0));
     INVALID(heartline_reactor_set(reactor, id, HEARTLINE_SET_PAUSE_READ, 2));
     INVALID(heartline_reactor_set(reactor, id, HEARTLINE_SET_POLICY, 9));
     INVALID(heartline_reactor_set(reactor, id, HEARTLINE_SET_HIGH_MARK, (uint64_t)1 << 32));

@@ -44,9 +44,18 @@ int main(void)
     read_all(there, end, back, BIG + 4); /* no byte lost, none twice */
     CHECK(memcmp(back, "\0\x09\x27\xC0", 4) == 0 && memcmp(back + 4, big, BIG) == 0);
 
+    /* One ask of the former owner is without an answer: of two beats the first is it, the second is an ask. */
+    EXPECT(heartline_reactor_set(there, moved, HEARTLINE_SET_UNANSWERED, 1), 0);
+    EXPECT(heartline_reactor_set(here, moved, HEARTLINE_SET_UNANSWERED, 1), HEARTLINE_ERR_STALE);
+    CHECK(write(end, "\0\0\0\0\0\0\0\0", 8) == 8);
+    read_all(there, end, back, 4);
+    CHECK(memcmp(back, "\0\0\0\0", 4) == 0);
+    EXPECT(heartline_reactor_poll(there, &event, 1, 20), 0);
+    CHECK(recv(end, back, 4, MSG_DONTWAIT) < 0);
+
     /* And out again, to be used by hand. */
     EXPECT(heartline_reactor_release(there, moved, &released), 0);
-    CHECK(released.unread_len == 0 && released.unsent_len == 0);
+    CHECK(released.unread_len == 0 && released.unsent_len == 0 && released.unanswered == 0);
     CHECK(write(released.fd, "bare", 4) == 4 && read(end, back, 4) == 4 && memcmp(back, "bare", 4) == 0);
     close(released.fd);
     free(big);

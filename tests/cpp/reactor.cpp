@@ -170,7 +170,8 @@ static void given_back_and_taken_over() {
     }, [&] { return seen == "hi"; });
 
     // What is not taken out is closed: the client sees it.
-    { auto dropped = must(reactor.release(id)); }
+    CHECK(reactor.expect_answers(id, 1));
+    { CHECK(must(reactor.release(id)).unanswered == 1); }
     bool closed = false;
     until(reactor, [&](const Event &event) { closed |= event.kind() == EventKind::Closed; }, [&] { return closed; });
     CHECK(reactor.adopt(-1, pair.codec).error() == HEARTLINE_ERR_INVALID || reactor.os_error() != 0);

@@ -57,7 +57,7 @@ impl Host {
     }
 
     pub fn act(&mut self, sim: &Sim) {
-        let some = self.open.get(self.dice.below(self.open.len() as u64) as usize).map(|(id, _)| *id);
+        let some = self.open.get(self.dice.below(self.open.len() as u64) as usize).map(|(id, _)| id);
         let Some(id) = some else { return };
         match self.dice.below(12) {
             0 => {
@@ -67,7 +67,7 @@ impl Host {
                     let world = sim.world.borrow();
                     let conns = &world.oracle.hosts[self.process].conns;
                     let of_side = |id: &ConnectionId| conns.get(&id.get()).is_some_and(|conn| conn.side == side);
-                    let ids: Vec<_> = self.open.iter().map(|(id, _)| *id).filter(of_side).collect();
+                    let ids: Vec<_> = self.open.iter().map(|(id, _)| id).filter(of_side).collect();
                     drop(world);
                     self.broadcasts += 1;
                     self.reactor.broadcast(ids, None, &ledger::broadcast(side, self.broadcasts, bytes));
@@ -99,7 +99,7 @@ impl Host {
     /// From here on everything is to live: nothing stays paused, away, or half-closed because it was forgotten.
     pub fn tidy_up(&mut self, sim: &Rc<Sim>) {
         self.take_back(sim);
-        for (id, _) in self.open.clone() {
+        for (id, _) in self.open.iter().collect::<Vec<_>>() {
             self.reactor.resume(id);
             self.note_paused(sim, id, false);
             if sim.world.borrow().is_half_closed(self.process, id) {

@@ -121,7 +121,7 @@ impl Host {
         let what = dice.below(4);
         sim.world.borrow_mut().push(self.indulgence.at_ns, Happening::Call(self.process));
         self.take_back(sim);
-        let Some((id, dialled)) = self.open.get(place).copied() else { return };
+        let Some((id, dialled)) = self.open.get(place) else { return };
         match what {
             0 if habits.releases => self.give_away(sim, id, dialled),
             1 if habits.graces => self.forgive(sim, id),
@@ -134,7 +134,7 @@ impl Host {
     fn give_away(&mut self, sim: &Rc<Sim>, id: ConnectionId, dialled: bool) {
         // Busy while events wait, or not open any more.
         let Ok(released) = self.reactor.release(id) else { return };
-        self.open.retain(|(open, _)| *open != id);
+        self.open.remove(id);
         let onlooker = sim.world.borrow_mut().was_released(self.process, id.get());
         let Some(onlooker) = onlooker else { return };
         self.indulgence.parked.push(Parked { released, onlooker, dialled });

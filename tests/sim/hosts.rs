@@ -13,6 +13,7 @@ use heartline::reactor::{
     Address, Close, Config, ConnectionId, EventKind, Events, Limits, ListenOptions, Marks, Options, SocketOptions,
 };
 
+use super::crowd::Crowd;
 use super::dice::Dice;
 use super::habits::{Indulgence, longer};
 use super::kernel::{Kernel, Sim, address};
@@ -38,8 +39,7 @@ pub struct Host {
     pub options: Options,
     pub framing: Arc<Framing>,
     pub servers: u64,
-    /// Live connections in the order of their beginning, and whether we dialled them.
-    pub open: Vec<(ConnectionId, bool)>,
+    pub open: Crowd,
     /// Taken back and not told of yet, and whether we dialled them.
     pub adopted: HashMap<ConnectionId, bool>,
     pub indulgence: Indulgence,
@@ -120,7 +120,7 @@ impl Host {
             options,
             framing,
             servers: scenario.hosts.iter().filter(|host| host.listens).count() as u64,
-            open: Vec::new(),
+            open: Crowd::default(),
             adopted: HashMap::new(),
             indulgence: Indulgence::new(Dice::new(scenario.seed, "indulgence", process as u64), policies, policy),
             dialling: 0,
@@ -199,10 +199,10 @@ impl Host {
                 EventKind::Opened { listener } => {
                     let adopted = self.adopted.remove(&event.id);
                     self.dialling -= usize::from(listener.is_none() && adopted.is_none());
-                    self.open.push((event.id, adopted.unwrap_or(listener.is_none())));
+                    self.open.push(event.id, adopted.unwrap_or(listener.is_none()));
                 }
                 EventKind::ConnectFailed { .. } => self.dialling -= 1,
-                EventKind::Closed { .. } => self.open.retain(|(id, _)| *id != event.id),
+                EventKind::Closed { .. } => self.open.remove(event.id),
                 EventKind::Message { .. } if self.plan.listens && self.dice.chance(0.2) => echoes.push(event.id),
                 EventKind::ReadClosed if self.dice.chance(0.9) => echoes.push(event.id),
                 _ => {}

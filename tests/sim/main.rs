@@ -6,7 +6,7 @@
 //! | `scenario`, `faults`, `dice` | what a seed draws, and how a failing one is made smaller |
 //! | `world`, `wire`, `segments`, `process` | time, sockets, what is on its way between them, epoll sets |
 //! | `kernel` | what the reactors see of it: `Net` |
-//! | `hosts`, `application`, `habits`, `peers` | who takes part: real reactors and what is done with them, and scripted programs of others |
+//! | `hosts`, `application`, `crowd`, `habits`, `peers` | who takes part: real reactors and what is done with them, and scripted programs of others |
 //! | `oracle`, `truth`, `attended`, `onlooker`, `ledger` | what is seen and known |
 //! | `deadlines`, `told`, `healed`, `reckoning` | what must be true of it: by when, of events, after the faults, at the end |
 //! | `run`, `trace`, `seeds` | one run, what it prints, and the seeds that once failed |
@@ -17,6 +17,7 @@
 
 mod application;
 mod attended;
+mod crowd;
 mod deadlines;
 mod dice;
 mod faults;

@@ -32,8 +32,9 @@ impl Host {
     /// R5: of some connections, that no outbox is over its high mark by more than one message and the control lane.
     fn check_marks(&self, sim: &Sim) {
         let from = sim.world.borrow().now_ns as usize % self.open.len().max(1);
-        for (id, _) in self.open.iter().skip(from).take(20) {
-            let queued = self.reactor.state(*id).map_or(0, |state| state.queued_bytes);
+        for place in from..(from + 20).min(self.open.len()) {
+            let Some((id, _)) = self.open.get(place) else { break };
+            let queued = self.reactor.state(id).map_or(0, |state| state.queued_bytes);
             let most = self.plan.high_bytes as usize + self.plan.message_bytes_max as usize + 20 + CONTROL_BYTES_MAX;
             if queued > most {
                 wrong("marks", format_args!("process {}: {queued} bytes wait on id {id:?}, {most} may", self.process));

@@ -20,7 +20,7 @@ POLICIES_MAX = 254
 ADDRESS_BYTES = 48
 WHY_BYTES = 160
 NAMES_ERRORS, NAMES_REASONS, NAMES_EVENTS, NAMES_VERDICTS = 1, 2, 3, 4
-SET_USER, SET_POLICY, SET_GRACE_MS, SET_PAUSE_READ, SET_HIGH_MARK, SET_LOW_MARK = 1, 2, 3, 4, 5, 6
+SET_USER, SET_POLICY, SET_GRACE_MS, SET_PAUSE_READ, SET_HIGH_MARK, SET_LOW_MARK, SET_UNANSWERED = 1, 2, 3, 4, 5, 6, 7
 
 LogFunction = CFUNCTYPE(None, c_void_p, c_uint32, c_char_p)
 
@@ -252,7 +252,7 @@ class Released(Struct):
     _c_name_ = "heartline_released"
     _fields_ = [
         ("fd", c_int32),
-        ("reserved", c_uint32),
+        ("unanswered", c_uint32),
         ("user", c_uint64),
         ("unread", c_void_p),
         ("unread_len", c_size_t),

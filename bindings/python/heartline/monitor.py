@@ -92,6 +92,10 @@ class Monitor(Handle):
         """Nobody judges it for so long; its silence is counted from then on."""
         self._set(peer, native.SET_GRACE_MS, ms, now)
 
+    def expect_answers(self, peer: int, count: int, now: Optional[int] = None) -> None:
+        """So many asks more, sent by somebody else, are without an answer."""
+        self._set(peer, native.SET_UNANSWERED, count, now)
+
     def pause(self, peer: int, paused: bool = True, now: Optional[int] = None) -> None:
         """The host does not read it, so nobody judges it."""
         self._set(peer, native.SET_PAUSE_READ, int(paused), now)

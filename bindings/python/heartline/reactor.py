@@ -66,6 +66,7 @@ class Released(NamedTuple):
     user: int
     unread: bytes
     unsent: bytes
+    unanswered: int
 
 
 class Options:
@@ -167,7 +168,7 @@ class Reactor(Handle):
         """Gives a connection back; no CLOSED is told."""
         raw = native.Released()
         self._check(lib.reactor_release(self.raw, id, raw))
-        return Released(raw.fd, raw.user, _bytes(raw.unread, raw.unread_len), _bytes(raw.unsent, raw.unsent_len))
+        return Released(raw.fd, raw.user, _bytes(raw.unread, raw.unread_len), _bytes(raw.unsent, raw.unsent_len), raw.unanswered)
 
     def drain(self, spread_ms: int = 0, limit_ms: int = 0, farewell: Union[Buffer, str, None] = None, code: int = 0) -> None:
         """Accepts no more, sends each connection the farewell, closes them spread over the time given."""
@@ -274,6 +275,10 @@ class Reactor(Handle):
     def grace(self, id: int, ms: int) -> None:
         """Nobody judges it for so long (a loading screen)."""
         self._set(id, native.SET_GRACE_MS, ms)
+
+    def expect_answers(self, id: int, count: int) -> None:
+        """So many asks were sent before it was adopted and have no answer yet (Released.unanswered)."""
+        self._set(id, native.SET_UNANSWERED, count)
 
     def pause(self, id: int) -> None:
         """Stops reading it."""

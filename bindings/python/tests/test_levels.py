@@ -197,6 +197,8 @@ class Level3(unittest.TestCase):
             self.addCleanup(other.close)
             id = reactor.adopt(given.fd, self.codec, user=9, unread=b"\0\0\0\2h")
             other.close()
+            reactor.expect_answers(id, given.unanswered + 2)
+            self.assertEqual(reactor.info(id)["unanswered"], 2)
             reactor.set_options(client, heartline.Codec("raw"), heartline.Options())
             reactor.send(client, "i")
             reactor.flush()

@@ -24,6 +24,10 @@ pub const HEARTLINE_SET_GRACE_MS: u32 = 3;
 /// 1: stop reading (in a monitor: the host does not read it, so nobody judges it); 0: read on.
 pub const HEARTLINE_SET_PAUSE_READ: u32 = 4;
 
+/// So many asks more are without an answer: somebody else sent them before the connection came here. Where asks and
+/// answers are the same bytes, an answer that nobody waits for would be answered, and that again, without end.
+pub const HEARTLINE_SET_UNANSWERED: u32 = 7;
+
 /// Watches a new peer, heard now, by the policy in a slot. `user` is the host's word, which verdicts carry.
 ///
 /// Returns 0, HEARTLINE_ERR_NULL, _INVALID (no policy in that slot), _TOO_MANY (16,776,958 peers), _OVERLAP.
@@ -140,7 +144,8 @@ pub unsafe extern "C" fn heartline_monitor_spoke(monitor: *mut heartline_monitor
     }
 }
 
-/// Sets something of a peer: HEARTLINE_SET_USER, _POLICY, _GRACE_MS or _PAUSE_READ.
+/// Sets something of a peer: HEARTLINE_SET_USER, _POLICY, _GRACE_MS, _PAUSE_READ or
+/// _UNANSWERED.
 ///
 /// Returns 0, HEARTLINE_ERR_STALE, _INVALID, _NULL or _OVERLAP.
 ///
@@ -163,6 +168,9 @@ pub unsafe extern "C" fn heartline_monitor_set(
                 (HEARTLINE_SET_USER, _) => peers.set_user(slot, value),
                 (HEARTLINE_SET_POLICY, _) => peers.monitor.set_policy(slot, peers.policies.get(value)?, now),
                 (HEARTLINE_SET_GRACE_MS, _) => peers.monitor.grace(slot, now + value),
+                (HEARTLINE_SET_UNANSWERED, _) => {
+                    peers.monitor.expect_answers(slot, u32::try_from(value).unwrap_or(u32::MAX))
+                }
                 (HEARTLINE_SET_PAUSE_READ, 0) => peers.monitor.resume(slot, now),
                 (HEARTLINE_SET_PAUSE_READ, 1) => peers.monitor.pause(slot, now),
                 _ => return Err(HEARTLINE_ERR_INVALID),

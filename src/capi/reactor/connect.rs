@@ -15,8 +15,8 @@ use crate::reactor::{Address, AdoptRefusal, ConnectionId, ReleaseError};
 pub struct heartline_released {
     /// The connected descriptor, non-blocking; the caller's from here on.
     pub fd: i32,
-    /// 0.
-    pub reserved: u32,
+    /// Asks without an answer: heartline_reactor_set, HEARTLINE_SET_UNANSWERED, of whoever adopts it.
+    pub unanswered: u32,
     /// The application's word.
     pub user: u64,
     /// Bytes that were read and not delivered; borrowed until the next release or poll.
@@ -145,7 +145,7 @@ pub unsafe extern "C" fn heartline_reactor_release(
             let (unread, unsent) = (&engine.released.0, &engine.released.1);
             out.write_unaligned(heartline_released {
                 fd: released.socket.into_raw_fd(),
-                reserved: 0,
+                unanswered: released.unanswered,
                 user: released.user,
                 unread: unread.as_ptr(),
                 unread_len: unread.len(),

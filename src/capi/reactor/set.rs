@@ -4,7 +4,8 @@ use super::{heartline_options, heartline_reactor, within};
 use crate::capi::codec::heartline_codec;
 use crate::capi::codes::*;
 use crate::capi::monitor::{
-    HEARTLINE_SET_GRACE_MS, HEARTLINE_SET_PAUSE_READ, HEARTLINE_SET_POLICY, HEARTLINE_SET_USER,
+    HEARTLINE_SET_GRACE_MS, HEARTLINE_SET_PAUSE_READ, HEARTLINE_SET_POLICY, HEARTLINE_SET_UNANSWERED,
+    HEARTLINE_SET_USER,
 };
 use crate::reactor::{ConnectionId, Marks};
 
@@ -14,7 +15,7 @@ pub const HEARTLINE_SET_HIGH_MARK: u32 = 5;
 pub const HEARTLINE_SET_LOW_MARK: u32 = 6;
 
 /// Sets something of a connection: HEARTLINE_SET_USER, _POLICY (a slot), _GRACE_MS, _PAUSE_READ (1 or 0), _HIGH_MARK or
-/// _LOW_MARK (bytes).
+/// _LOW_MARK (bytes), _UNANSWERED.
 ///
 /// Returns 0, or HEARTLINE_ERR_STALE, _NOT_OPEN, _INVALID, _OS, _NULL, _OVERLAP.
 ///
@@ -32,6 +33,7 @@ pub unsafe extern "C" fn heartline_reactor_set(reactor: *mut heartline_reactor, 
                 HEARTLINE_SET_USER => engine.reactor.set_user(id, value),
                 HEARTLINE_SET_POLICY => engine.reactor.set_policy(id, engine.policies.get(value)?),
                 HEARTLINE_SET_GRACE_MS => engine.reactor.grace(id, value),
+                HEARTLINE_SET_UNANSWERED => engine.reactor.expect_answers(id, u32::try_from(value).unwrap_or(u32::MAX)),
                 HEARTLINE_SET_PAUSE_READ if value == 1 => engine.reactor.pause(id),
                 HEARTLINE_SET_PAUSE_READ if value == 0 => engine.reactor.resume(id),
                 HEARTLINE_SET_HIGH_MARK | HEARTLINE_SET_LOW_MARK => {
