@@ -34,6 +34,36 @@ pub const NAMED: &[Named] = &[
         showed: "the end of a stop in the middle of a turn was rounded down, and with it what had been heard after it: a \
                  death 1 ms early",
     },
+    Named {
+        name: "answers behind what waited",
+        seed: 2863,
+        cut: "heal=38040,plain=1",
+        showed: "a full socket took bytes again in the turn that read an ask: all the data that had waited went before the answer",
+    },
+    Named {
+        name: "an event of a released connection",
+        seed: 3684,
+        cut: "",
+        showed: "release wrote what had gathered, found the outbox full, told of it, and gave the connection away",
+    },
+    Named {
+        name: "room for bytes that did not come",
+        seed: 266,
+        cut: "",
+        showed: "a read that brought nothing left the unfinished frames of a reactor above partial_bytes_max",
+    },
+    Named {
+        name: "a close after a stop",
+        seed: 151,
+        cut: "plain=1",
+        showed: "the application closed a connection after it had been stopped for long: close_ms was longer by the stop",
+    },
+    Named {
+        name: "a promise for the past",
+        seed: 4589,
+        cut: "peers=23,dials=4,heal=171355,plain=1,without=short-read+short-write+lost-wake",
+        showed: "a stop among the first dials of all, with nobody watched before: what began after it began in the future",
+    },
 ];
 
 impl Named {
