@@ -52,6 +52,7 @@ pub(crate) struct Dead {
 #[derive(Debug)]
 struct Entry {
     number: usize,
+    born: Instant,
     dead: Option<Dead>,
     missed: bool,
 }
@@ -107,7 +108,7 @@ impl Census {
     }
 
     pub(crate) fn born(&mut self, number: usize, address: SocketAddr) {
-        let entry = Entry { number, dead: None, missed: false };
+        let entry = Entry { number, born: Instant::now(), dead: None, missed: false };
         self.clients.entry(address).or_default().push_back(entry);
     }
 
@@ -134,7 +135,10 @@ impl Census {
     /// The server tells of an end.
     pub(crate) fn closed(&mut self, told: &Closed, clock: &Clock) -> Told {
         let Some(entries) = self.clients.get_mut(&told.remote) else { return Told::Stranger };
-        let Some(entry) = entries.pop_front() else { return Told::Stranger };
+        // The ends of two users of one port are not always told in the order of their beginnings.
+        let off = |entry: &Entry| (told.at - entry.born).abs_diff(ms(told.age_ms));
+        let nearest = (0..entries.len()).min_by_key(|place| off(&entries[*place]));
+        let Some(entry) = nearest.and_then(|place| entries.remove(place)) else { return Told::Stranger };
         if entries.is_empty() {
             self.clients.remove(&told.remote);
         }

@@ -41,6 +41,7 @@ pub(crate) struct Closed {
     pub(crate) reason: String,
     pub(crate) silence_ms: u64,
     pub(crate) overshoot_ms: u64,
+    pub(crate) age_ms: u64,
 }
 
 impl Server {
@@ -235,6 +236,7 @@ impl Closed {
             reason: line["reason"].as_str().unwrap_or("").to_owned(),
             silence_ms: number("silence_ms"),
             overshoot_ms: number("overshoot_ms"),
+            age_ms: number("age_ms"),
         }
     }
 }
