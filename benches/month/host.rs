@@ -44,7 +44,7 @@ pub(crate) struct Host {
     people: Vec<Person>,
     calendar: Calendar,
     answers: VecDeque<Answer>,
-    dice: Rng,
+    seed: u64,
     truth: Truth,
     outcome: Outcome,
     /// The next step that nobody has lived yet.
@@ -68,7 +68,7 @@ impl Host {
             people: (0..peers).map(Person::new).collect(),
             calendar: Calendar::new(),
             answers: VecDeque::new(),
-            dice: Rng::with_seed(seed),
+            seed: Rng::with_seed(seed).u64(..),
             truth: Truth::new(config.granularity_ms),
             outcome: Outcome::default(),
             step: 0,
@@ -78,7 +78,7 @@ impl Host {
         for number in 0..peers {
             let person = host.people[number as usize];
             host.tally(person.kind).peers += 1;
-            let at = person.begin(&mut host.dice);
+            let at = person.begin(&mut host.dice(number, NEVER));
             host.calendar.file(&mut host.people, number, at);
         }
         host
@@ -136,11 +136,18 @@ impl Host {
         }
     }
 
+    /// The dice of `person` at `step`: nobody's life depends on the order in which the others live theirs.
+    fn dice(&self, person: u32, step: u32) -> Rng {
+        let both = u64::from(person) << 32 | u64::from(step);
+        Rng::with_seed(self.seed ^ both.wrapping_mul(0x9e37_79b9_7f4a_7c15))
+    }
+
     fn live_step(&mut self, now: Millis) {
         let mut due = std::mem::take(&mut self.due);
         self.calendar.take(&mut self.people, self.step, &mut due);
         for number in due.drain(..) {
-            let (act, next) = self.people[number as usize].live(self.step, &mut self.dice);
+            let mut dice = self.dice(number, self.step);
+            let (act, next) = self.people[number as usize].live(self.step, &mut dice);
             self.act(number, act, now);
             if next < NEVER {
                 self.calendar.file(&mut self.people, number, next);
