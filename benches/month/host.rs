@@ -6,7 +6,7 @@ use fastrand::Rng;
 use heartline::liveness::{Beat, Monitor, MonitorConfig, Policy, PolicyId, Role, Verdict, VerdictKind};
 use heartline::time::Millis;
 
-use super::calendar::{Calendar, Entries, Entry, NEVER, STEP_MS};
+use super::calendar::{Calendar, NEVER, STEP_MS};
 use super::person::{Act, DAY, EVENING, HOUR, Kind, MINUTE, Person, SECOND};
 use super::tally::{Outcome, Tally};
 use super::truth::Truth;
@@ -24,17 +24,12 @@ const STALLS: [(u32, u32); 7] = [
     (25 * DAY + EVENING + 6 * MINUTE, 10 * MINUTE),
 ];
 
-impl Entries for Vec<Person> {
-    fn entry(&mut self, person: u32) -> &mut Entry {
-        &mut self[person as usize].entry
-    }
-}
-
 /// An answer on its way; it is lost if its sender has lost the way, or the connection is not that one any more.
 struct Answer {
     at: u32,
     person: u32,
-    epoch: u8,
+    /// On which of its connections.
+    connection: u8,
 }
 
 pub(crate) struct Host {
@@ -69,7 +64,7 @@ impl Host {
             calendar: Calendar::new(),
             answers: VecDeque::new(),
             seed: Rng::with_seed(seed).u64(..),
-            truth: Truth::new(config.granularity_ms),
+            truth: Truth::new(config.granularity_ms, peers),
             outcome: Outcome::default(),
             step: 0,
             due: Vec::new(),
@@ -79,7 +74,7 @@ impl Host {
             let person = host.people[number as usize];
             host.tally(person.kind).peers += 1;
             let at = person.begin(&mut host.dice(number, NEVER));
-            host.calendar.file(&mut host.people, number, at);
+            host.calendar.file(number, at);
         }
         host
     }
@@ -102,11 +97,11 @@ impl Host {
     }
 
     /// When the host comes back: something comes, or the promise falls due.
-    fn next_turn(&self, promised: Option<Millis>, end: u32) -> u32 {
+    fn next_turn(&mut self, promised: Option<Millis>, end: u32) -> u32 {
         let promised = promised.map_or(end, |at| at.0.div_ceil(STEP_MS).min(end.into()) as u32);
         let answer = self.answers.front().map_or(end, |answer| answer.at);
         let latest = promised.min(answer).max(self.step);
-        (self.step..latest).find(|step| !self.calendar.is_free(*step)).unwrap_or(latest)
+        self.calendar.next(self.step, latest)
     }
 
     fn turn(&mut self, now: u32, promised: Option<Millis>) {
@@ -130,9 +125,9 @@ impl Host {
     }
 
     fn grant_all(&mut self, stall_ms: u64) {
-        for person in self.people.iter_mut().filter(|person| person.online) {
+        for (number, person) in (0..).zip(&mut self.people).filter(|(_, person)| person.connection.is_online()) {
             let policy = *self.monitor.policy(if person.kind == Kind::Phone { self.mobile } else { self.im });
-            self.truth.grant(person, &policy, stall_ms);
+            self.truth.grant(number, person, &policy, stall_ms);
         }
     }
 
@@ -144,20 +139,21 @@ impl Host {
 
     fn live_step(&mut self, now: Millis) {
         let mut due = std::mem::take(&mut self.due);
-        self.calendar.take(&mut self.people, self.step, &mut due);
+        self.calendar.take(self.step, &mut due);
         for number in due.drain(..) {
             let mut dice = self.dice(number, self.step);
             let (act, next) = self.people[number as usize].live(self.step, &mut dice);
             self.act(number, act, now);
             if next < NEVER {
-                self.calendar.file(&mut self.people, number, next);
+                self.calendar.file(number, next);
             }
         }
         self.due = due;
         while let Some(answer) = self.answers.pop_front_if(|answer| answer.at <= self.step) {
             let person = &self.people[answer.person as usize];
-            if person.online && person.epoch == answer.epoch && person.is_reachable() {
-                self.tally(person.kind).answers += 1;
+            let Person { kind, connection, .. } = *person;
+            if connection.is_online() && connection.number() == answer.connection && person.is_reachable() {
+                self.tally(kind).answers += 1;
                 self.read(answer.person);
                 let _ = self.monitor.beat(answer.person, Beat::Answer, now);
             }
@@ -165,7 +161,8 @@ impl Host {
     }
 
     fn act(&mut self, number: u32, act: Act, now: Millis) {
-        let Person { kind, online, .. } = self.people[number as usize];
+        let Person { kind, connection, .. } = self.people[number as usize];
+        let online = connection.is_online();
         match act {
             Act::Speak if online => {
                 self.read(number);
@@ -190,19 +187,19 @@ impl Host {
     fn read(&mut self, number: u32) {
         let person = self.people[number as usize];
         let policy = *self.policy(person.kind);
-        self.truth.ends_silence(&person, &policy);
+        self.truth.ends_silence(number, &person, &policy);
         self.tally(person.kind).heards += 1;
         let heard_ms = self.truth.attended_ms();
         let person = &mut self.people[number as usize];
-        (person.heard_ms, person.granted_ms) = (heard_ms, 0);
+        person.heard_ms = heard_ms;
+        person.connection.hear();
     }
 
     fn connect(&mut self, number: u32, now: Millis) {
         let heard_ms = self.truth.attended_ms();
         let person = &mut self.people[number as usize];
-        (person.online, person.suspect) = (true, false);
-        (person.heard_ms, person.granted_ms) = (heard_ms, 0);
-        person.epoch = person.epoch.wrapping_add(1);
+        person.heard_ms = heard_ms;
+        person.connection.begin();
         let kind = person.kind;
         self.tally(kind).connects += 1;
         self.monitor.add(number, if kind == Kind::Phone { self.mobile } else { self.im }, now);
@@ -212,14 +209,13 @@ impl Host {
     fn disconnect(&mut self, number: u32) {
         let person = self.people[number as usize];
         let policy = *self.policy(person.kind);
-        self.truth.ends_silence(&person, &policy);
-        self.tally(person.kind).gone_suspect += u64::from(person.suspect);
+        self.truth.ends_silence(number, &person, &policy);
+        self.tally(person.kind).gone_suspect += u64::from(person.connection.is_suspect());
         self.forget(number);
     }
 
     fn forget(&mut self, number: u32) {
-        let person = &mut self.people[number as usize];
-        (person.online, person.suspect) = (false, false);
+        self.people[number as usize].connection.end();
         self.monitor.remove(number);
     }
 
@@ -243,12 +239,13 @@ impl Host {
             VerdictKind::Ask => {
                 self.truth.asked(person, &policy);
                 if person.is_reachable() {
-                    self.answers.push_back(Answer { at: now + ROUND_TRIP, person: number, epoch: person.epoch });
+                    let connection = person.connection.number();
+                    self.answers.push_back(Answer { at: now + ROUND_TRIP, person: number, connection });
                 }
                 self.tally(kind).asks += 1;
             }
             VerdictKind::Suspect => {
-                self.truth.suspected(person, &policy);
+                self.truth.suspected(number, person, &policy);
                 self.tally(kind).suspects += 1;
             }
             VerdictKind::Revived => {
@@ -256,7 +253,7 @@ impl Host {
                 self.tally(kind).revived += 1;
             }
             VerdictKind::Dead => {
-                self.truth.died(person, &policy);
+                self.truth.died(number, person, &policy);
                 self.forget(number);
                 self.tally(kind).dead += 1;
             }
@@ -274,11 +271,11 @@ impl Host {
 
     /// Whoever is there yet must not have been silent for too long, and the sums must come out.
     fn finish(mut self) -> (Outcome, Monitor) {
-        for person in self.people.iter().filter(|person| person.online) {
+        for (number, person) in (0..).zip(&self.people).filter(|(_, person)| person.connection.is_online()) {
             let policy = *self.policy(person.kind);
-            self.truth.ends_silence(person, &policy);
+            self.truth.ends_silence(number, person, &policy);
             self.outcome.connected_at_end += 1;
-            self.outcome.suspect_at_end += u64::from(person.suspect);
+            self.outcome.suspect_at_end += u64::from(person.connection.is_suspect());
         }
         self.truth.end();
         self.outcome.counters = self.monitor.counters();

@@ -7,7 +7,7 @@
 
 use fastrand::Rng;
 
-use super::calendar::{Entry, NEVER, STEP_MS};
+use super::calendar::{NEVER, STEP_MS};
 
 pub(crate) const SECOND: u32 = (1000 / STEP_MS) as u32;
 pub(crate) const MINUTE: u32 = 60 * SECOND;
@@ -60,23 +60,73 @@ pub(crate) enum Act {
 /// One person, and what is true of its connection. Small: a month is memory traffic.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Person {
-    pub(crate) entry: Entry,
     /// When its last byte was read, in attended milliseconds.
     pub(crate) heard_ms: u32,
-    /// What stalls have granted it since.
-    pub(crate) granted_ms: u32,
     pub(crate) kind: Kind,
     state: State,
     messages_left: u8,
-    /// Which of its connections this is.
-    pub(crate) epoch: u8,
-    /// The host has a connection of it.
-    pub(crate) online: bool,
-    /// The host was told that it is suspect.
-    pub(crate) suspect: bool,
+    pub(crate) connection: Connection,
 }
 
-const _: () = assert!(size_of::<Person>() <= 24);
+const _: () = assert!(size_of::<Person>() <= 8);
+
+/// Whether the host has a connection of somebody, what it knows of it, and which of its connections that is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Connection(u8);
+
+impl Connection {
+    const NONE: Self = Self(0);
+    const ONLINE: u8 = 1;
+    const SUSPECT: u8 = 1 << 1;
+    const GRANTED: u8 = 1 << 2;
+    /// The rest counts connections: an answer on its way outlives few of them.
+    const ONE_MORE: u8 = 1 << 3;
+
+    pub(crate) fn is_online(self) -> bool {
+        self.0 & Self::ONLINE != 0
+    }
+
+    /// The host was told that its peer is suspect.
+    pub(crate) fn is_suspect(self) -> bool {
+        self.0 & Self::SUSPECT != 0
+    }
+
+    /// Stalls have granted it something since its last byte.
+    pub(crate) fn is_granted(self) -> bool {
+        self.0 & Self::GRANTED != 0
+    }
+
+    /// Which one it is.
+    pub(crate) fn number(self) -> u8 {
+        self.0 / Self::ONE_MORE
+    }
+
+    pub(crate) fn begin(&mut self) {
+        self.end();
+        self.0 = self.0.wrapping_add(Self::ONE_MORE) | Self::ONLINE;
+    }
+
+    pub(crate) fn end(&mut self) {
+        self.0 = self.0 / Self::ONE_MORE * Self::ONE_MORE;
+    }
+
+    pub(crate) fn suspect(&mut self) {
+        self.0 |= Self::SUSPECT;
+    }
+
+    pub(crate) fn revive(&mut self) {
+        self.0 &= !Self::SUSPECT;
+    }
+
+    pub(crate) fn grant(&mut self) {
+        self.0 |= Self::GRANTED;
+    }
+
+    /// A byte ends what was granted.
+    pub(crate) fn hear(&mut self) {
+        self.0 &= !Self::GRANTED;
+    }
+}
 
 impl Person {
     /// Somebody who is away: nine phones in ten, a desk in 2,000, chats for the rest.
@@ -86,17 +136,7 @@ impl Person {
             (_, 0) => Kind::Chat,
             _ => Kind::Phone,
         };
-        Self {
-            entry: Entry::default(),
-            heard_ms: 0,
-            granted_ms: 0,
-            kind,
-            state: State::Away,
-            messages_left: 0,
-            epoch: 0,
-            online: false,
-            suspect: false,
-        }
+        Self { heard_ms: 0, kind, state: State::Away, messages_left: 0, connection: Connection::NONE }
     }
 
     /// Whether bytes get through both ways.

@@ -86,18 +86,21 @@ pub(crate) struct Truth {
     granularity_ms: u64,
     /// Stalls that the monitor has yet to tell, together.
     untold_ms: u64,
+    /// What stalls have granted whom since its last byte. Few have anything: it lies apart.
+    granted_ms: Vec<u32>,
     pub(crate) faults: Faults,
     /// The most that a death came after its time.
     pub(crate) overshoot_max_ms: i64,
 }
 
 impl Truth {
-    pub(crate) fn new(granularity_ms: u32) -> Self {
+    pub(crate) fn new(granularity_ms: u32, peers: u32) -> Self {
         Self {
             now_ms: 0,
             away_ms: 0,
             granularity_ms: granularity_ms.into(),
             untold_ms: 0,
+            granted_ms: vec![0; peers as usize],
             faults: Faults::default(),
             overshoot_max_ms: 0,
         }
@@ -119,42 +122,44 @@ impl Truth {
     }
 
     /// What a stall grants to somebody who is connected.
-    pub(crate) fn grant(&self, person: &mut Person, policy: &Policy, stall_ms: u64) {
-        let left_ms = i64::from(policy.timeout_ms) - self.silence_ms(person) + i64::from(person.granted_ms);
+    pub(crate) fn grant(&mut self, number: u32, person: &mut Person, policy: &Policy, stall_ms: u64) {
+        let granted_ms = self.granted_ms(number, person);
+        let left_ms = i64::from(policy.timeout_ms) - self.silence_ms(person) + granted_ms;
         let most_ms = i64::from(policy.timeout_ms - policy.interval_ms);
         if left_ms < most_ms {
             let has_ms = most_ms.min(left_ms.max(0) + stall_ms.cast_signed());
-            person.granted_ms += (has_ms - left_ms) as u32;
+            self.granted_ms[number as usize] = (granted_ms + has_ms - left_ms) as u32;
+            person.connection.grant();
         }
     }
 
     /// A byte comes from somebody, or its connection ends: it must not have been dead for long.
-    pub(crate) fn ends_silence(&mut self, person: &Person, policy: &Policy) {
-        let over_ms = self.silence_ms(person) - i64::from(policy.timeout_ms) - i64::from(person.granted_ms);
+    pub(crate) fn ends_silence(&mut self, number: u32, person: &Person, policy: &Policy) {
+        let over_ms = self.silence_ms(person) - i64::from(policy.timeout_ms) - self.granted_ms(number, person);
         self.faults.missed += u64::from(over_ms > LATE_MS);
     }
 
     pub(crate) fn asked(&mut self, person: &Person, policy: &Policy) {
         let early = self.silence_ms(person) < i64::from(policy.interval_ms / 2);
-        self.faults.asks += u64::from(early || !person.online);
+        self.faults.asks += u64::from(early || !person.connection.is_online());
     }
 
-    pub(crate) fn suspected(&mut self, person: &mut Person, policy: &Policy) {
+    pub(crate) fn suspected(&mut self, number: u32, person: &mut Person, policy: &Policy) {
         let over_ms = self.silence_ms(person) - i64::from(policy.suspect_ms);
-        let on_time = over_ms >= 0 && over_ms - i64::from(person.granted_ms) <= LATE_MS;
-        self.faults.suspects += u64::from(!on_time || person.suspect || !person.online);
-        person.suspect = true;
+        let on_time = over_ms >= 0 && over_ms - self.granted_ms(number, person) <= LATE_MS;
+        self.faults.suspects += u64::from(!on_time || person.connection.is_suspect() || !person.connection.is_online());
+        person.connection.suspect();
     }
 
     pub(crate) fn revived(&mut self, person: &mut Person) {
-        self.faults.revivals += u64::from(!person.suspect || !person.online);
-        person.suspect = false;
+        self.faults.revivals += u64::from(!person.connection.is_suspect() || !person.connection.is_online());
+        person.connection.revive();
     }
 
-    pub(crate) fn died(&mut self, person: &Person, policy: &Policy) {
+    pub(crate) fn died(&mut self, number: u32, person: &Person, policy: &Policy) {
         let over_ms = self.silence_ms(person) - i64::from(policy.timeout_ms);
-        let late_ms = over_ms - i64::from(person.granted_ms);
-        self.faults.false_deaths += u64::from(over_ms < 0 || !person.online);
+        let late_ms = over_ms - self.granted_ms(number, person);
+        self.faults.false_deaths += u64::from(over_ms < 0 || !person.connection.is_online());
         self.faults.ungranted += u64::from(over_ms >= 0 && late_ms < 0);
         self.faults.late_deaths += u64::from(late_ms > LATE_MS);
         self.overshoot_max_ms = self.overshoot_max_ms.max(late_ms);
@@ -170,6 +175,10 @@ impl Truth {
     /// The month is over: no stall may be untold.
     pub(crate) fn end(&mut self) {
         self.faults.stalls += u64::from(self.untold_ms != 0);
+    }
+
+    fn granted_ms(&self, number: u32, person: &Person) -> i64 {
+        if person.connection.is_granted() { self.granted_ms[number as usize].into() } else { 0 }
     }
 
     /// Since the last byte, grants left out.
