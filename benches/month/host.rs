@@ -1,9 +1,10 @@
 //! The host: it drives one monitor through the month, carries out what people do and judges what the monitor says.
 
 use std::collections::VecDeque;
+use std::hint::black_box;
 
 use fastrand::Rng;
-use heartline::liveness::{Beat, Monitor, MonitorConfig, Policy, PolicyId, Role, Verdict, VerdictKind};
+use heartline::liveness::{Beat, Monitor, MonitorConfig, PolicyId, Verdict, VerdictKind};
 use heartline::time::Millis;
 
 use super::calendar::{Calendar, NEVER, STEP_MS};
@@ -53,9 +54,8 @@ impl Host {
     pub(crate) fn new(peers: u32, seed: u64) -> Self {
         let config = MonitorConfig { seed, ..MonitorConfig::default() };
         let mut monitor = Monitor::new(config, Millis(0));
-        let mut define =
-            |policy: Policy| monitor.define(policy.with_role(Role::Both)).expect("a profile is well-formed");
-        let (mobile, im) = (define(Policy::mobile()), define(Policy::im()));
+        let mut define = |kind: Kind| monitor.define(*kind.policy()).expect("a profile is well-formed");
+        let (mobile, im) = (define(Kind::Phone), define(Kind::Chat));
         let mut host = Self {
             monitor,
             mobile,
@@ -126,8 +126,7 @@ impl Host {
 
     fn grant_all(&mut self, stall_ms: u64) {
         for (number, person) in (0..).zip(&mut self.people).filter(|(_, person)| person.connection.is_online()) {
-            let policy = *self.monitor.policy(if person.kind == Kind::Phone { self.mobile } else { self.im });
-            self.truth.grant(number, person, &policy, stall_ms);
+            self.truth.grant(number, person, stall_ms);
         }
     }
 
@@ -140,6 +139,7 @@ impl Host {
     fn live_step(&mut self, now: Millis) {
         let mut due = std::mem::take(&mut self.due);
         self.calendar.take(self.step, &mut due);
+        self.fetch(due.iter().copied());
         for number in due.drain(..) {
             let mut dice = self.dice(number, self.step);
             let (act, next) = self.people[number as usize].live(self.step, &mut dice);
@@ -158,6 +158,16 @@ impl Host {
                 let _ = self.monitor.beat(answer.person, Beat::Answer, now);
             }
         }
+    }
+
+    /// Who does something after minutes is in no cache: what is remembered of all of these is asked for at once, so that
+    /// it comes together and not one after the other.
+    fn fetch(&self, numbers: impl Iterator<Item = u32>) {
+        let remembered = |number: u32| {
+            let heard_ms = self.people.get(number as usize).map(|person| person.heard_ms);
+            heard_ms.unwrap_or(0) ^ self.monitor.silence_ms(number, Millis(0)).unwrap_or(0)
+        };
+        black_box(numbers.fold(0, |all, number| all ^ remembered(number)));
     }
 
     fn act(&mut self, number: u32, act: Act, now: Millis) {
@@ -186,8 +196,7 @@ impl Host {
     /// A byte of it is read.
     fn read(&mut self, number: u32) {
         let person = self.people[number as usize];
-        let policy = *self.policy(person.kind);
-        self.truth.ends_silence(number, &person, &policy);
+        self.truth.ends_silence(number, &person);
         self.tally(person.kind).heards += 1;
         let heard_ms = self.truth.attended_ms();
         let person = &mut self.people[number as usize];
@@ -208,8 +217,7 @@ impl Host {
     /// It closes, or is replaced.
     fn disconnect(&mut self, number: u32) {
         let person = self.people[number as usize];
-        let policy = *self.policy(person.kind);
-        self.truth.ends_silence(number, &person, &policy);
+        self.truth.ends_silence(number, &person);
         self.tally(person.kind).gone_suspect += u64::from(person.connection.is_suspect());
         self.forget(number);
     }
@@ -221,6 +229,7 @@ impl Host {
 
     fn carry_out_all(&mut self, now: u32) {
         let mut verdicts = std::mem::take(&mut self.verdicts);
+        self.fetch(verdicts.iter().map(|verdict| verdict.peer));
         for verdict in verdicts.drain(..) {
             self.carry_out(&verdict, now);
         }
@@ -233,11 +242,10 @@ impl Host {
         }
         let number = verdict.peer;
         let kind = self.people[number as usize].kind;
-        let policy = *self.policy(kind);
         let person = &mut self.people[number as usize];
         match verdict.kind {
             VerdictKind::Ask => {
-                self.truth.asked(person, &policy);
+                self.truth.asked(person);
                 if person.is_reachable() {
                     let connection = person.connection.number();
                     self.answers.push_back(Answer { at: now + ROUND_TRIP, person: number, connection });
@@ -245,7 +253,7 @@ impl Host {
                 self.tally(kind).asks += 1;
             }
             VerdictKind::Suspect => {
-                self.truth.suspected(number, person, &policy);
+                self.truth.suspected(number, person);
                 self.tally(kind).suspects += 1;
             }
             VerdictKind::Revived => {
@@ -253,16 +261,12 @@ impl Host {
                 self.tally(kind).revived += 1;
             }
             VerdictKind::Dead => {
-                self.truth.died(number, person, &policy);
+                self.truth.died(number, person);
                 self.forget(number);
                 self.tally(kind).dead += 1;
             }
             _ => self.truth.faults.sums += 1,
         }
-    }
-
-    fn policy(&self, kind: Kind) -> &Policy {
-        self.monitor.policy(if kind == Kind::Phone { self.mobile } else { self.im })
     }
 
     fn tally(&mut self, kind: Kind) -> &mut Tally {
@@ -272,8 +276,7 @@ impl Host {
     /// Whoever is there yet must not have been silent for too long, and the sums must come out.
     fn finish(mut self) -> (Outcome, Monitor) {
         for (number, person) in (0..).zip(&self.people).filter(|(_, person)| person.connection.is_online()) {
-            let policy = *self.policy(person.kind);
-            self.truth.ends_silence(number, person, &policy);
+            self.truth.ends_silence(number, person);
             self.outcome.connected_at_end += 1;
             self.outcome.suspect_at_end += u64::from(person.connection.is_suspect());
         }

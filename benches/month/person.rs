@@ -6,6 +6,7 @@
 //! million asks a month, some twenty minutes on two cores, and show nothing more.)
 
 use fastrand::Rng;
+use heartline::liveness::{Policy, Role};
 
 use super::calendar::{NEVER, STEP_MS};
 
@@ -27,6 +28,18 @@ pub(crate) enum Kind {
     Chat,
     /// Profile `im`: open all day, on working days.
     Desk,
+}
+
+impl Kind {
+    /// What the host's monitor shall follow for its connections.
+    pub(crate) const fn policy(self) -> &'static Policy {
+        const MOBILE: Policy = Policy::mobile().with_role(Role::Both);
+        const IM: Policy = Policy::im().with_role(Role::Both);
+        match self {
+            Self::Phone => &MOBILE,
+            Self::Chat | Self::Desk => &IM,
+        }
+    }
 }
 
 /// What is to be done at the person's next entry.

@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use heartline::liveness::{Policy, Verdict};
+use heartline::liveness::Verdict;
 use heartline::time::TICK_MS;
 
 use super::calendar::STEP_MS;
@@ -122,8 +122,9 @@ impl Truth {
     }
 
     /// What a stall grants to somebody who is connected.
-    pub(crate) fn grant(&mut self, number: u32, person: &mut Person, policy: &Policy, stall_ms: u64) {
+    pub(crate) fn grant(&mut self, number: u32, person: &mut Person, stall_ms: u64) {
         let granted_ms = self.granted_ms(number, person);
+        let policy = person.kind.policy();
         let left_ms = i64::from(policy.timeout_ms) - self.silence_ms(person) + granted_ms;
         let most_ms = i64::from(policy.timeout_ms - policy.interval_ms);
         if left_ms < most_ms {
@@ -134,18 +135,19 @@ impl Truth {
     }
 
     /// A byte comes from somebody, or its connection ends: it must not have been dead for long.
-    pub(crate) fn ends_silence(&mut self, number: u32, person: &Person, policy: &Policy) {
-        let over_ms = self.silence_ms(person) - i64::from(policy.timeout_ms) - self.granted_ms(number, person);
+    pub(crate) fn ends_silence(&mut self, number: u32, person: &Person) {
+        let over_ms =
+            self.silence_ms(person) - i64::from(person.kind.policy().timeout_ms) - self.granted_ms(number, person);
         self.faults.missed += u64::from(over_ms > LATE_MS);
     }
 
-    pub(crate) fn asked(&mut self, person: &Person, policy: &Policy) {
-        let early = self.silence_ms(person) < i64::from(policy.interval_ms / 2);
+    pub(crate) fn asked(&mut self, person: &Person) {
+        let early = self.silence_ms(person) < i64::from(person.kind.policy().interval_ms / 2);
         self.faults.asks += u64::from(early || !person.connection.is_online());
     }
 
-    pub(crate) fn suspected(&mut self, number: u32, person: &mut Person, policy: &Policy) {
-        let over_ms = self.silence_ms(person) - i64::from(policy.suspect_ms);
+    pub(crate) fn suspected(&mut self, number: u32, person: &mut Person) {
+        let over_ms = self.silence_ms(person) - i64::from(person.kind.policy().suspect_ms);
         let on_time = over_ms >= 0 && over_ms - self.granted_ms(number, person) <= LATE_MS;
         self.faults.suspects += u64::from(!on_time || person.connection.is_suspect() || !person.connection.is_online());
         person.connection.suspect();
@@ -156,8 +158,8 @@ impl Truth {
         person.connection.revive();
     }
 
-    pub(crate) fn died(&mut self, number: u32, person: &Person, policy: &Policy) {
-        let over_ms = self.silence_ms(person) - i64::from(policy.timeout_ms);
+    pub(crate) fn died(&mut self, number: u32, person: &Person) {
+        let over_ms = self.silence_ms(person) - i64::from(person.kind.policy().timeout_ms);
         let late_ms = over_ms - self.granted_ms(number, person);
         self.faults.false_deaths += u64::from(over_ms < 0 || !person.connection.is_online());
         self.faults.ungranted += u64::from(over_ms >= 0 && late_ms < 0);
