@@ -72,7 +72,7 @@ soak: ## the released server and CLIENTS (2,000) with faults of every kind for M
 	HEARTLINE_BIN=$(CURDIR)/target/release/heartline SOAK_MINUTES='$(strip $(MINUTES))' SOAK_CLIENTS='$(CLIENTS)' \
 	    SOAK_SEED='$(SEED)' SOAK_SERVE='$(SERVE)' $(CARGO) test --quiet --test system_soak || exit 1
 
-month: ## PEERS (a million) under the monitor alone for DAYS (30), in virtual time; status 1 if a verdict is wrong
+month: ## PEERS (a million) under the monitor alone for DAYS (30), a minute in real time; status 1 if a verdict is wrong
 	$(CARGO) bench --quiet --no-default-features --bench month -- \
 	    peers $(strip $(PEERS)) days $(strip $(DAYS)) seed $(or $(SEED),1)
 
