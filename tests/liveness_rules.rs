@@ -800,6 +800,26 @@ fn l10_a_limit_of_the_host_comes_back_in_time() {
 }
 
 #[test]
+fn l10_a_limit_that_is_set_anew_at_each_verdict_keeps_no_death_from_being_told() {
+    let mut monitor = Monitor::new(MonitorConfig { verdicts_per_turn: 1, ..MonitorConfig::default() }, Millis(0));
+    let game = monitor.define(Policy::game()).unwrap();
+    monitor.add(0, game, Millis(0));
+    monitor.limit(0, Millis(20_000));
+    let (mut verdicts, mut kinds) = (Vec::new(), Vec::new());
+    for _ in 0..10 {
+        monitor.advance(Millis(20_000), &mut verdicts);
+        for verdict in verdicts.drain(..) {
+            kinds.push(verdict.kind);
+            if verdict.kind == VerdictKind::Limit {
+                monitor.limit(0, Millis(20_000));
+            }
+        }
+    }
+    assert!(kinds.contains(&VerdictKind::Suspect) && kinds.contains(&VerdictKind::Dead), "{kinds:?}");
+    assert!(kinds.iter().filter(|kind| **kind == VerdictKind::Limit).count() >= 5, "{kinds:?}");
+}
+
+#[test]
 fn l10_a_paused_peer_is_neither_asked_nor_judged() {
     let (mut host, game) = Host::with(asking());
     host.add(0, game);

@@ -105,7 +105,11 @@ impl Monitor {
             self.wheel.file(&mut self.peers[..], peer, filed);
             return None;
         }
-        if slot.clear(Flag::Limited) {
+        // A host that sets a limit anew whenever it is told of one must not keep a death from being told.
+        let gives_way = slot.clear(Flag::LimitTold) && slot.is(Flag::Limited) && self.next(peer).in_ms <= 0;
+        let slot = &mut self.peers[peer as usize];
+        if !gives_way && slot.clear(Flag::Limited) {
+            slot.set(Flag::LimitTold);
             self.counters.limits += 1;
             self.file(peer);
             return Some(verdict(peer, VerdictKind::Limit, silence_ms, 0));
@@ -124,7 +128,11 @@ impl Monitor {
             return None;
         }
         let verdict = self.come_true(peer, next, silence_ms);
-        self.file(peer);
+        if gives_way {
+            self.file_in(peer, 0);
+        } else {
+            self.file(peer);
+        }
         verdict
     }
 

@@ -109,6 +109,8 @@ pub(super) enum Flag {
     Spoke = 1 << 12,
     /// The host has sent it something since the last ask.
     Said = 1 << 13,
+    /// The last verdict was of the host's limit.
+    LimitTold = 1 << 14,
 }
 
 /// How long ago `then` was at `now`, in milliseconds; negative if it is to come. Right within 24 days either way.
