@@ -30,6 +30,7 @@ THROUGHPUT_CONNECTIONS = 500
 BUSY = 0.98  # below it a server waited for its load or its core, and frames per second say little about it
 ROUNDS_LEAST = 3  # with fewer sound rounds the ratio of all is shown, and is void
 PEERS = 2_000
+C_ECHO = (str(measure.BUILD / "capi_echo"), "{frame}", "{timeout}", "{statistics}")
 TIMEOUT_MS = 4_000
 STOPPED_S = 6
 
@@ -138,14 +139,17 @@ class Bench:
 
     def throughput(self):
         """echoed frames per second, beside the floor's"""
+        yield from self._throughput("echo throughput ÷ floor", self.server)
+
+    def _throughput(self, name, server):
         with measure.steered_loopback() as steered:
-            rounds = [self._abba_round() for _ in range(self.rounds)]
+            rounds = [self._abba_round(server) for _ in range(self.rounds)]
         sound = [each for each in rounds if each["least_busy"] >= BUSY]
         counted = sound if len(sound) >= ROUNDS_LEAST else rounds
         ratios = [each["ratio"] for each in counted]
         rates = {who: statistics.median(each["frames_per_second"][who] for each in counted) for who in ("floor", "server")}
         yield Figure(
-            f"echo throughput ÷ floor, {THROUGHPUT_CONNECTIONS} connections",
+            f"{name}, {THROUGHPUT_CONNECTIONS} connections",
             statistics.median(ratios),
             "",
             1,
@@ -160,11 +164,11 @@ class Bench:
         per_cpu = statistics.median(each["ratio_per_cpu_second"] for each in counted)
         yield Figure("the same per CPU second of the server", per_cpu, "", 1, note=note)
 
-    def _abba_round(self):
+    def _abba_round(self, measured):
         """Floor, server, server, floor: a drift of the machine meets both alike."""
         frames, busy = {"floor": [], "server": []}, {"floor": [], "server": []}
         for who in ("floor", "server", "server", "floor"):
-            with measure.running(self.floor if who == "floor" else self.server) as server:
+            with measure.running(self.floor if who == "floor" else measured) as server:
                 report = measure.run_load(
                     server, "echo", THROUGHPUT_CONNECTIONS, seconds=self.seconds, warmup=1, server_pid=server.pid
                 )
@@ -216,6 +220,37 @@ class Bench:
         yield Figure(
             f"system calls in {seconds} s without a connection", len(lines), "", len(floor), 0, note="; ".join(lines[:3])
         )
+
+
+    # The C ABI: the same engine through include/heartline.h, in programs of C.
+
+    def c_echo(self):
+        """user instructions per echoed 32-byte frame of a server in C"""
+        value = self._per_frame(C_ECHO, Options(), "echo")
+        yield Figure("in C: user instructions per echoed frame", value, "instructions", None, 380)
+
+    def c_memory(self):
+        """resident memory per idle connection of a server in C"""
+        value, detail = self._bytes_per_connection(C_ECHO, Options())
+        yield Figure("in C: user memory per idle connection", value, "bytes", None, 80, detail=detail)
+
+    def c_throughput(self):
+        """echoed frames per second of a server in C, beside the floor's"""
+        yield from self._throughput("in C: echo throughput ÷ floor", C_ECHO)
+
+    def c_heard(self):
+        """level 1: a heard, and the memory of a peer"""
+        report = measure.run_c_program("capi_monitor", 100_000)
+        note = f"fastest pass {report['fastest']} ns"
+        yield Figure("in C: heard, 100,000 peers in random order", report["ns_per_heard"], "ns", None, 12, note=note)
+        report = measure.run_c_program("capi_monitor", 10_000_000, 3)
+        note = f"heard {report['ns_per_heard']} ns"
+        yield Figure("in C: memory of one of 10 million peers", report["bytes_per_peer"], "bytes", None, 48, note=note)
+
+    def c_cut(self):
+        """level 2: 64-byte frames cut from a buffer"""
+        report = measure.run_c_program("capi_codec")
+        yield Figure("in C: 64-byte frames cut", report["gb_per_second"], "GB/s", at_least=1, detail=report)
 
 
 FIGURES = {
@@ -308,6 +343,8 @@ def main():
     else:
         command = measure.heartline_command(measure.build_heartline())
 
+    if any(name.startswith("c-") for name in chosen):
+        measure.build_c_programs()
     bench = Bench(command, arguments.rounds, arguments.seconds)
     about = machine()
     figures, broken = [], []

@@ -28,7 +28,7 @@ SERVER_CORE, LOAD_CORE = CORES[0], CORES[-1]
 libc = ctypes.CDLL(None)  # Python has unshare from 3.12 on
 CLONE_NEWNS, CLONE_NEWNET = 0x0002_0000, 0x4000_0000
 
-TOOLS = {"cc": "gcc", "valgrind": "valgrind", "strace": "strace"}  # command -> Debian package
+TOOLS = {"cc": "gcc", "make": "make", "valgrind": "valgrind", "strace": "strace"}  # command -> Debian package
 START_LIMIT_S = 60  # a server under valgrind takes seconds to start
 STOP_LIMIT_S = 60
 
@@ -52,6 +52,29 @@ def build_programs():
         source = ROOT / "benches" / f"{name}.c"
         if subprocess.run(["cc", *warnings, "-o", BUILD / name, source]).returncode != 0:
             raise Failure(f"{source} does not compile")
+
+
+def build_c_programs():
+    """The C library and the programs that measure it."""
+    need("cc", "make")
+    if subprocess.run(["make", "--silent", "lib"], cwd=ROOT).returncode != 0:
+        raise Failure("the C library does not build")
+    library = ROOT / "target" / "capi"
+    for name in ("capi_echo", "capi_monitor", "capi_codec"):
+        command = ["cc", "-std=c11", "-O2", "-Wall", "-Wextra", "-Werror", "-I", ROOT / "include"]
+        command += ["-o", BUILD / name, ROOT / "benches" / f"{name}.c"]
+        command += ["-L", library, "-lheartline", f"-Wl,-rpath,{library}"]
+        if subprocess.run(command).returncode != 0:
+            raise Failure(f"{name}.c does not compile")
+
+
+def run_c_program(name, *arguments):
+    """What a program says on its line of JSON, on the server's core."""
+    command = [BUILD / name, *map(str, arguments)]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, preexec_fn=pinned(SERVER_CORE))
+    if done.returncode != 0:
+        raise Failure(f"{name} failed with status {done.returncode}")
+    return json.loads(done.stdout)
 
 
 def build_heartline():
