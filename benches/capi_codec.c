@@ -8,26 +8,13 @@
  * to its end and looks at the first and the last byte of each message; the median pass counts.
  */
 #define _GNU_SOURCE
+#include "capi_passes.h"
 #include <heartline.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 enum { FRAME = 64, FRAMES = 1024, ROUNDS = 100 };
-
-static double now_ns(void)
-{
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (double)time.tv_sec * 1e9 + (double)time.tv_nsec;
-}
-
-static int by_value(const void *left, const void *right)
-{
-    double difference = *(const double *)left - *(const double *)right;
-    return (difference > 0) - (difference < 0);
-}
 
 int main(int argc, char **argv)
 {

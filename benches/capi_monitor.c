@@ -8,10 +8,10 @@
  * Prints one line of JSON. Each pass says `heard` once for every peer, in one fixed random order; the median pass counts.
  */
 #define _GNU_SOURCE
+#include "capi_passes.h"
 #include <heartline.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 #include <unistd.h>
 
 /* Bytes of memory that this process has touched. */
@@ -23,19 +23,6 @@ static double resident(void)
         exit(1);
     fclose(file);
     return (double)pages * (double)sysconf(_SC_PAGESIZE);
-}
-
-static double now_ns(void)
-{
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (double)time.tv_sec * 1e9 + (double)time.tv_nsec;
-}
-
-static int by_value(const void *left, const void *right)
-{
-    double difference = *(const double *)left - *(const double *)right;
-    return (difference > 0) - (difference < 0);
 }
 
 int main(int argc, char **argv)
