@@ -222,6 +222,20 @@ class Bench:
         )
 
 
+    def monitor(self):
+        """the monitor alone, up to 10 million peers in virtual time"""
+        program = measure.monitor_command()
+        sizes = (10_000, 100_000, 1_000_000)
+        counts = [measure.instructions_of("count_heard", [program, "count", str(size)]) / size for size in sizes]
+        spread = max(counts) - min(counts)
+        note = f"{min(counts):.2f} to {max(counts):.2f} at {sizes[0]:,} to {sizes[-1]:,} peers"
+        yield Figure("monitor alone: instructions per heard, by size", spread, "difference", None, 0.1, note=note)
+        for peers, at_most in ((100_000, 12), (10_000_000, 40)):
+            report = measure.run_program(program, "heard", peers)
+            note = f"{report['bytes_per_peer']} resident bytes a peer"
+            name = f"monitor alone: heard, {peers:,} peers in random order"
+            yield Figure(name, report["ns_per_heard"], "ns", None, at_most, note=note)
+
     # The C ABI: the same engine through include/heartline.h, in programs of C.
 
     def c_echo(self):
@@ -240,16 +254,16 @@ class Bench:
 
     def c_heard(self):
         """level 1: a heard, and the memory of a peer"""
-        report = measure.run_c_program("capi_monitor", 100_000)
+        report = measure.run_program(measure.BUILD / "capi_monitor", 100_000)
         note = f"fastest pass {report['fastest']} ns"
         yield Figure("in C: heard, 100,000 peers in random order", report["ns_per_heard"], "ns", None, 12, note=note)
-        report = measure.run_c_program("capi_monitor", 10_000_000, 3)
+        report = measure.run_program(measure.BUILD / "capi_monitor", 10_000_000, 3)
         note = f"heard {report['ns_per_heard']} ns"
         yield Figure("in C: memory of one of 10 million peers", report["bytes_per_peer"], "bytes", None, 48, note=note)
 
     def c_cut(self):
         """level 2: 64-byte frames cut from a buffer"""
-        report = measure.run_c_program("capi_codec")
+        report = measure.run_program(measure.BUILD / "capi_codec")
         yield Figure("in C: 64-byte frames cut", report["gb_per_second"], "GB/s", at_least=1, detail=report)
 
 

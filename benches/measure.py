@@ -68,12 +68,12 @@ def build_c_programs():
             raise Failure(f"{name}.c does not compile")
 
 
-def run_c_program(name, *arguments):
+def run_program(program, *arguments):
     """What a program says on its line of JSON, on the server's core."""
-    command = [BUILD / name, *map(str, arguments)]
+    command = [program, *map(str, arguments)]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, preexec_fn=pinned(SERVER_CORE))
     if done.returncode != 0:
-        raise Failure(f"{name} failed with status {done.returncode}")
+        raise Failure(f"{program} failed with status {done.returncode}")
     return json.loads(done.stdout)
 
 
@@ -277,6 +277,30 @@ def instructions(command, options, mode, connections, frames):
     found = re.search(r"^(?:summary|totals): (\d+)", out.read_text() if out.exists() else "", re.M)
     if not found:
         raise Failure("callgrind wrote no total")
+    return int(found[1])
+
+
+def monitor_command():
+    """The bench of the monitor alone, built; its path."""
+    command = ["cargo", "bench", "--no-default-features", "--bench", "monitor_ten_million", "--no-run"]
+    done = subprocess.run([*command, "--message-format", "json-render-diagnostics"], cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    if done.returncode != 0:
+        raise Failure("the bench of the monitor does not build")
+    for message in map(json.loads, done.stdout.splitlines()):
+        if message.get("executable") and message["target"]["name"] == "monitor_ten_million":
+            return message["executable"]
+    raise Failure("cargo names no bench of the monitor")
+
+
+def instructions_of(function, command):
+    """User instructions within one function of a program that runs by itself."""
+    need("valgrind")
+    out = BUILD / "callgrind.out"
+    out.unlink(missing_ok=True)
+    tool = ["valgrind", "--tool=callgrind", f"--toggle-collect=*{function}*", f"--callgrind-out-file={out}", "--quiet"]
+    if subprocess.run([*tool, *command]).returncode != 0:
+        raise Failure(f"{command[0]} failed under valgrind")
+    found = re.search(r"^(?:summary|totals): (\d+)", out.read_text(), re.M)
     return int(found[1])
 
 

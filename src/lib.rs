@@ -220,7 +220,7 @@
 //! | outbox of a connection, high and low mark | 1 MiB, 256 KiB; over it: refuse | `Marks` |
 //! | all outboxes together | 1 GiB | `Config::outbox_bytes_max` |
 //! | all unfinished frames together | 256 MiB | `Config::partial_bytes_max` |
-//! | connections | 2²⁴ − 1 | `Config::connections_max` |
+//! | connections | 16,776,958 | `Config::connections_max` |
 //! | of one remote address; accepts in a second | 0, off | `ListenOptions` |
 //! | accept queue | 4,096, cut by the kernel to net.core.somaxconn | `ListenOptions::backlog` |
 //! | mailbox | 65,536 requests | `Config::mailbox_max` |

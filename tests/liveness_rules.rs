@@ -1,4 +1,5 @@
-//! The rules L1 to L15 of DESIGN.md, each by name, as scripts with milliseconds in them.
+//! The rules L1 to L15 (docs/liveness.md), as far as they concern the monitor alone, each by name, as scripts with
+//! milliseconds in them.
 
 use heartline::liveness::{
     Beat, MassSilence, Monitor, MonitorConfig, Owed, PEER_BYTES, Policy, PolicyId, Role, Verdict, VerdictKind,

@@ -19,7 +19,7 @@ use support_system::{BEAT, frame, ms, report, sleep_until};
 const TIMEOUT: Duration = ms(2000);
 const TIMES: [&str; 6] = ["--interval", "500ms", "--suspect", "1s", "--timeout", "2s"];
 
-/// The kernel kills such a peer where TCP_USER_TIMEOUT is set (`research/c-users.md`): its window stays shut. So it must
+/// The kernel kills such a peer where TCP_USER_TIMEOUT is set: its window stays shut. So it must
 /// not be set here, although the flag asks for it (L9).
 #[test]
 fn a_peer_that_beats_but_does_not_read_outlives_three_timeouts() {

@@ -192,7 +192,7 @@ fn a_server_that_writes_each_second_finds_the_clients_dead_all_the_same() {
     scene.new_connections_live(CLIENTS + 1);
 }
 
-/// TCP makes an outage longer: what was lost is sent again after 0.2, 0.6, 1.4, 3.0 s (`research/c-users.md`). A cut of
+/// TCP makes an outage longer: what was lost is sent again after 0.2, 0.6, 1.4, 3.0 s. A cut of
 /// 1.2 s is a silence of up to 1.4 s, and a beat's interval before it: 2.4 of 4 s.
 #[test]
 fn a_cut_shorter_than_the_timeout_kills_nobody() {

@@ -12,7 +12,7 @@ const BUCKETS: usize = STEPS * (1 + 32 - STEP_BITS as usize);
 /// Below this many silences an advice would be a guess: 99.99 % of fewer than 10,000 is all of them.
 const ENOUGH: u64 = 10_000;
 
-/// A histogram of silences that ended, log-linear with an error of at most 1/16, in 3.7 KiB.
+/// A histogram of silences that ended, log-linear with an error of at most 1/16, in 3.6 KiB.
 ///
 /// A monitor records a silence once it has lasted for half of the smallest interval: shorter ones are traffic, and cost
 /// nothing.
