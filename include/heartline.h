@@ -963,12 +963,14 @@ int32_t heartline_monitor_new(const struct heartline_monitor_config *config,
                               struct heartline_monitor **out);
 
 // Frees a monitor; NULL is a no-op. No other call may be under way.
+// One thread at a time.
 void heartline_monitor_free(struct heartline_monitor *monitor);
 
 // Sets the policy in a slot, 0 to HEARTLINE_POLICIES_MAX - 1. Slot 0 is the profile `im` until it is set. Setting a slot
 // again changes its live peers. `policy` is copied.
 //
 // Returns 0, HEARTLINE_ERR_POLICY if it makes no sense, or HEARTLINE_ERR_NULL, _VERSION, _INVALID, _OVERLAP.
+// One thread at a time.
 int32_t heartline_monitor_policy(struct heartline_monitor *monitor,
                                  uint32_t slot,
                                  const struct heartline_policy *policy,
@@ -977,6 +979,7 @@ int32_t heartline_monitor_policy(struct heartline_monitor *monitor,
 // Watches a new peer, heard now, by the policy in a slot. `user` is the host's word, which verdicts carry.
 //
 // Returns 0, HEARTLINE_ERR_NULL, _INVALID (no policy in that slot), _TOO_MANY (16,776,958 peers), _OVERLAP.
+// One thread at a time.
 int32_t heartline_monitor_add(struct heartline_monitor *monitor,
                               uint64_t user,
                               uint32_t policy,
@@ -986,16 +989,19 @@ int32_t heartline_monitor_add(struct heartline_monitor *monitor,
 // Forgets a peer, and with it any verdict about it that was not given out. Its handle is stale from here on.
 //
 // Returns 0, HEARTLINE_ERR_STALE, _NULL or _OVERLAP.
+// One thread at a time.
 int32_t heartline_monitor_remove(struct heartline_monitor *monitor, heartline_peer peer);
 
 // Bytes came from a peer: once per read, whatever they are, `now_ms` the clock after the wait.
 //
 // Returns 0, HEARTLINE_ERR_STALE, _NULL or _OVERLAP.
+// One thread at a time.
 int32_t heartline_monitor_heard(struct heartline_monitor *monitor, heartline_peer peer, uint64_t now_ms);
 
 // A beat came from a peer, which is also heard. `kind` is HEARTLINE_BEAT_.
 //
 // Returns 1 if an answer is owed: send it; 0 if nothing is; or HEARTLINE_ERR_STALE, _INVALID, _NULL, _OVERLAP.
+// One thread at a time.
 int32_t heartline_monitor_beat(struct heartline_monitor *monitor,
                                heartline_peer peer,
                                uint32_t kind,
@@ -1004,12 +1010,14 @@ int32_t heartline_monitor_beat(struct heartline_monitor *monitor,
 // Something was sent to a peer. Counts where tells_sends is set.
 //
 // Returns 0, HEARTLINE_ERR_STALE, _NULL or _OVERLAP.
+// One thread at a time.
 int32_t heartline_monitor_spoke(struct heartline_monitor *monitor, heartline_peer peer);
 
 // Sets something of a peer: HEARTLINE_SET_USER, _POLICY, _GRACE_MS, _PAUSE_READ or
 // _UNANSWERED.
 //
 // Returns 0, HEARTLINE_ERR_STALE, _INVALID, _NULL or _OVERLAP.
+// One thread at a time.
 int32_t heartline_monitor_set(struct heartline_monitor *monitor,
                               heartline_peer peer,
                               uint32_t what,
@@ -1020,6 +1028,7 @@ int32_t heartline_monitor_set(struct heartline_monitor *monitor,
 // then: what a later call comes too late, beyond granularity_ms, is a stall and counts for nobody.
 //
 // Returns milliseconds from 0 up, −1, or HEARTLINE_ERR_NULL, _OVERLAP.
+// One thread at a time.
 int32_t heartline_monitor_wait_ms(struct heartline_monitor *monitor,
                                   uint64_t now_ms);
 
@@ -1027,6 +1036,7 @@ int32_t heartline_monitor_wait_ms(struct heartline_monitor *monitor,
 // finds a stall too, but then what was heard before it looks like a long silence that ended.
 //
 // Returns the length of a stall in milliseconds, 0 if there was none, or HEARTLINE_ERR_NULL, _OVERLAP.
+// One thread at a time.
 int32_t heartline_monitor_woke(struct heartline_monitor *monitor,
                                uint64_t now_ms);
 
@@ -1036,6 +1046,7 @@ int32_t heartline_monitor_woke(struct heartline_monitor *monitor,
 // `user` is followed.
 //
 // Returns how many there are, from 0 up, or HEARTLINE_ERR_NULL, _OVERLAP.
+// One thread at a time.
 int32_t heartline_monitor_advance(struct heartline_monitor *monitor,
                                   uint64_t now_ms,
                                   struct heartline_verdict *verdicts,
@@ -1044,6 +1055,7 @@ int32_t heartline_monitor_advance(struct heartline_monitor *monitor,
 // What is known of a peer. `info` has `size` bytes (sizeof *info).
 //
 // Returns 0, HEARTLINE_ERR_STALE, _NULL, _VERSION or _OVERLAP.
+// One thread at a time.
 int32_t heartline_monitor_info(struct heartline_monitor *monitor,
                                heartline_peer peer,
                                uint64_t now_ms,
@@ -1053,6 +1065,7 @@ int32_t heartline_monitor_info(struct heartline_monitor *monitor,
 // Running totals. `stats` has `size` bytes (sizeof *stats).
 //
 // Returns 0, HEARTLINE_ERR_NULL, _VERSION or _OVERLAP.
+// One thread at a time.
 int32_t heartline_monitor_read_stats(struct heartline_monitor *monitor,
                                      struct heartline_monitor_stats *stats,
                                      size_t size);
@@ -1070,17 +1083,20 @@ int32_t heartline_codec_parse(const char *spec,
 // The same by settings.
 //
 // Returns 0, HEARTLINE_ERR_SPEC, _NULL, _VERSION or _INVALID.
+// Any thread.
 int32_t heartline_codec_new(const struct heartline_codec_config *config,
                             struct heartline_codec **out,
                             char *why,
                             size_t why_size);
 
 // Frees a codec; NULL is a no-op. Reactors that were given it go on with what they keep.
+// Any thread.
 void heartline_codec_free(struct heartline_codec *codec);
 
 // The text form of a codec, as a string into `buffer`, cut at `size`. "custom:NAME" for a custom one.
 //
 // Returns its length without the NUL, whether it fitted or not; or HEARTLINE_ERR_NULL.
+// Any thread.
 int32_t heartline_codec_spec(const struct heartline_codec *codec, char *buffer, size_t size);
 
 // Cuts the frame at the front of `data`, which a codec may change in place (WebSocket unmasks). Allocates nothing.
@@ -1139,6 +1155,7 @@ int32_t heartline_codec_beat(const struct heartline_codec *codec,
 // Appends bytes, which are copied, to what a callback was given. For callbacks of a custom codec only.
 //
 // Returns 0 or HEARTLINE_ERR_NULL.
+// Within the call that was given the sink, in its thread.
 int32_t heartline_sink_write(struct heartline_sink *sink, const void *data, size_t len);
 
 // Makes a codec of the host's functions. `ops` is copied; `context` is passed to each of them and must live until
@@ -1158,17 +1175,20 @@ int32_t heartline_reactor_new(const struct heartline_reactor_config *config,
 
 // Closes every connection and listener and frees the reactor; tells no event, never blocks. NULL is a no-op. No other
 // call may be under way.
+// One thread at a time.
 void heartline_reactor_free(struct heartline_reactor *reactor);
 
 // errno of the last call that returned HEARTLINE_ERR_OS, or 0.
 //
 // Returns it, or HEARTLINE_ERR_NULL, _OVERLAP.
+// One thread at a time.
 int32_t heartline_reactor_os_error(struct heartline_reactor *reactor);
 
 // Sets the policy in a slot, 0 to HEARTLINE_POLICIES_MAX - 1; options name it by its slot. Slot 0 is the profile `im`
 // until it is set. Setting a slot again changes its live connections. `policy` is copied.
 //
 // Returns 0, or HEARTLINE_ERR_POLICY, _NULL, _VERSION, _INVALID, _OVERLAP.
+// One thread at a time.
 int32_t heartline_reactor_policy(struct heartline_reactor *reactor,
                                  uint32_t slot,
                                  const struct heartline_policy *policy);
@@ -1177,6 +1197,7 @@ int32_t heartline_reactor_policy(struct heartline_reactor *reactor,
 // taken on success). `options` is copied; NULL: every default. The reactor keeps the codec alive by itself.
 //
 // Returns the number of the listener, from 0 up; or HEARTLINE_ERR_ADDRESS, _OS, _INVALID, _VERSION, _NULL, _OVERLAP.
+// One thread at a time.
 int32_t heartline_reactor_listen(struct heartline_reactor *reactor,
                                  const char *at,
                                  const struct heartline_codec *codec,
@@ -1185,6 +1206,7 @@ int32_t heartline_reactor_listen(struct heartline_reactor *reactor,
 // Where a listener listens, with the port that the kernel chose: a string into `buffer`, cut at `size`.
 //
 // Returns its length without the NUL, or HEARTLINE_ERR_OS (no such listener), _INVALID, _NULL, _OVERLAP.
+// One thread at a time.
 int32_t heartline_reactor_listener_address(struct heartline_reactor *reactor,
                                            int32_t listener,
                                            char *buffer,
@@ -1193,12 +1215,14 @@ int32_t heartline_reactor_listener_address(struct heartline_reactor *reactor,
 // Stops listening. Connections already accepted live on.
 //
 // Returns 0, or HEARTLINE_ERR_INVALID (no such listener), _NULL, _OVERLAP.
+// One thread at a time.
 int32_t heartline_reactor_stop_listening(struct heartline_reactor *reactor, int32_t listener);
 
 // Starts a connection to "IP:PORT", `[IPv6]:PORT` or "unix:PATH". Its id, in `*out`, ends in OPENED ... CLOSED or in
 // CONNECT_FAILED alone. What is sent before OPENED waits. `user` is the application's word.
 //
 // Returns 0, or HEARTLINE_ERR_ADDRESS, _OS (what fails at once), _TOO_MANY, _INVALID, _VERSION, _NULL, _OVERLAP.
+// One thread at a time.
 int32_t heartline_reactor_connect(struct heartline_reactor *reactor,
                                   const char *to,
                                   const struct heartline_codec *codec,
@@ -1211,6 +1235,7 @@ int32_t heartline_reactor_connect(struct heartline_reactor *reactor,
 //
 // Returns 0, or HEARTLINE_ERR_OS, _TOO_MANY, _OVER_LIMIT (`unread` and partial_bytes_max), _REACTOR_FULL (`unsent` and
 // outbox_bytes_max), _INVALID, _VERSION, _NULL, _OVERLAP.
+// One thread at a time.
 int32_t heartline_reactor_adopt(struct heartline_reactor *reactor,
                                 int32_t fd,
                                 const struct heartline_codec *codec,
@@ -1226,6 +1251,7 @@ int32_t heartline_reactor_adopt(struct heartline_reactor *reactor,
 // next release or poll; its descriptor is the caller's.
 //
 // Returns 0, or HEARTLINE_ERR_STALE, _BUSY (events of it are not delivered yet), _NOT_OPEN, _NULL, _OVERLAP.
+// One thread at a time.
 int32_t heartline_reactor_release(struct heartline_reactor *reactor,
                                   uint64_t id,
                                   struct heartline_released *out);
@@ -1234,6 +1260,7 @@ int32_t heartline_reactor_release(struct heartline_reactor *reactor,
 // HEARTLINE_CLOSE_. Closing twice is no error while it lasts; the second may only be quicker.
 //
 // Returns 0, or HEARTLINE_ERR_STALE, _CODE_RESERVED, _INVALID, _NULL, _OVERLAP.
+// One thread at a time.
 int32_t heartline_reactor_close(struct heartline_reactor *reactor,
                                 uint64_t id,
                                 uint32_t how,
@@ -1243,12 +1270,14 @@ int32_t heartline_reactor_close(struct heartline_reactor *reactor,
 // given. `options` is copied; NULL: every default. heartline_reactor_is_drained tells when it is over.
 //
 // Returns 0, or HEARTLINE_ERR_CODE_RESERVED, _INVALID, _VERSION, _NULL, _OVERLAP.
+// One thread at a time.
 int32_t heartline_reactor_drain(struct heartline_reactor *reactor,
                                 const struct heartline_drain_options *options);
 
 // Whether a drain is over: nothing listens and nothing lives.
 //
 // Returns 1 or 0, or HEARTLINE_ERR_NULL, _OVERLAP.
+// One thread at a time.
 int32_t heartline_reactor_is_drained(struct heartline_reactor *reactor);
 
 // Waits until something happened, `timeout_ms` has passed (0: does not wait; −1: for as long as it takes) or the mailbox
@@ -1259,6 +1288,7 @@ int32_t heartline_reactor_is_drained(struct heartline_reactor *reactor);
 // wait than fitted: call again.
 //
 // Returns how many events there are, from 0 up, or HEARTLINE_ERR_OS, _INVALID, _NULL, _OVERLAP.
+// One thread at a time.
 int32_t heartline_reactor_poll(struct heartline_reactor *reactor,
                                struct heartline_event *events,
                                uint32_t capacity,
@@ -1268,17 +1298,20 @@ int32_t heartline_reactor_poll(struct heartline_reactor *reactor,
 // It stays the reactor's. Then call heartline_reactor_poll with a timeout of 0 until it returns less than its capacity.
 //
 // Returns the descriptor, or HEARTLINE_ERR_OS, _NULL, _OVERLAP.
+// One thread at a time.
 int32_t heartline_reactor_fd(struct heartline_reactor *reactor);
 
 // For loops that take a timeout instead: how long they may wait, in milliseconds; 0 while work waits; −1: for ever.
 //
 // Returns that, or HEARTLINE_ERR_NULL, _OVERLAP.
+// One thread at a time.
 int32_t heartline_reactor_wait_ms(struct heartline_reactor *reactor);
 
 // Sets something of a connection: HEARTLINE_SET_USER, _POLICY (a slot), _GRACE_MS, _PAUSE_READ (1 or 0), _HIGH_MARK or
 // _LOW_MARK (bytes), _UNANSWERED.
 //
 // Returns 0, or HEARTLINE_ERR_STALE, _NOT_OPEN, _INVALID, _OS, _NULL, _OVERLAP.
+// One thread at a time.
 int32_t heartline_reactor_set(struct heartline_reactor *reactor,
                               uint64_t id,
                               uint32_t what,
@@ -1288,6 +1321,7 @@ int32_t heartline_reactor_set(struct heartline_reactor *reactor,
 // is cut anew). `options` is copied; NULL: every default. Options of the socket are applied where they can be.
 //
 // Returns 0, or HEARTLINE_ERR_STALE, _INVALID, _VERSION, _OS, _NULL, _OVERLAP.
+// One thread at a time.
 int32_t heartline_reactor_set_options(struct heartline_reactor *reactor,
                                       uint64_t id,
                                       const struct heartline_codec *codec,
@@ -1296,6 +1330,7 @@ int32_t heartline_reactor_set_options(struct heartline_reactor *reactor,
 // Queues one message, framed. `data` is copied.
 //
 // Returns 0, or HEARTLINE_ERR_STALE, _CLOSING, _FULL, _REACTOR_FULL, _ENCODE, _NULL, _OVERLAP; then nothing of it was queued.
+// One thread at a time.
 int32_t heartline_reactor_send(struct heartline_reactor *reactor,
                                uint64_t id,
                                const void *data,
@@ -1305,6 +1340,7 @@ int32_t heartline_reactor_send(struct heartline_reactor *reactor,
 // into a copy.
 //
 // Returns as heartline_reactor_send.
+// One thread at a time.
 int32_t heartline_reactor_send_head(struct heartline_reactor *reactor,
                                     uint64_t id,
                                     const void *head,
@@ -1315,6 +1351,7 @@ int32_t heartline_reactor_send_head(struct heartline_reactor *reactor,
 // The same from several parts, at most 1024, which become one message.
 //
 // Returns as heartline_reactor_send, or HEARTLINE_ERR_INVALID for more parts.
+// One thread at a time.
 int32_t heartline_reactor_sendv(struct heartline_reactor *reactor,
                                 uint64_t id,
                                 const struct heartline_slice *parts,
@@ -1324,6 +1361,7 @@ int32_t heartline_reactor_sendv(struct heartline_reactor *reactor,
 // may be NULL, gets for each id 0 or what heartline_reactor_send would return.
 //
 // Returns how many took it, or HEARTLINE_ERR_NULL, _OVERLAP.
+// One thread at a time.
 int32_t heartline_reactor_broadcast(struct heartline_reactor *reactor,
                                     const uint64_t *ids,
                                     size_t count,
@@ -1334,6 +1372,7 @@ int32_t heartline_reactor_broadcast(struct heartline_reactor *reactor,
 // The same to every connection that is open, but `except` (0: to all).
 //
 // Returns how many took it, or HEARTLINE_ERR_NULL, _OVERLAP.
+// One thread at a time.
 int32_t heartline_reactor_broadcast_all(struct heartline_reactor *reactor,
                                         uint64_t except,
                                         const void *data,
@@ -1342,11 +1381,13 @@ int32_t heartline_reactor_broadcast_all(struct heartline_reactor *reactor,
 // Sends what was queued, now, without waiting for the next poll.
 //
 // Returns 0, or HEARTLINE_ERR_NULL, _OVERLAP.
+// One thread at a time.
 int32_t heartline_reactor_flush(struct heartline_reactor *reactor);
 
 // What is known of a connection that lives. `info` has `size` bytes (sizeof *info).
 //
 // Returns 0, or HEARTLINE_ERR_STALE, _VERSION, _NULL, _OVERLAP.
+// One thread at a time.
 int32_t heartline_reactor_info(struct heartline_reactor *reactor,
                                uint64_t id,
                                struct heartline_connection_info *info,
@@ -1356,6 +1397,7 @@ int32_t heartline_reactor_info(struct heartline_reactor *reactor,
 // `obituary` has `size` bytes (sizeof *obituary).
 //
 // Returns 0, or HEARTLINE_ERR_STALE, _VERSION, _NULL, _OVERLAP.
+// One thread at a time.
 int32_t heartline_reactor_obituary(struct heartline_reactor *reactor,
                                    uint64_t id,
                                    struct heartline_obituary *obituary,
@@ -1364,22 +1406,26 @@ int32_t heartline_reactor_obituary(struct heartline_reactor *reactor,
 // How many connections live, those being dialled or closed included.
 //
 // Returns it, or HEARTLINE_ERR_NULL, _OVERLAP.
+// One thread at a time.
 int32_t heartline_reactor_count(struct heartline_reactor *reactor);
 
 // Writes the ids of all connections that live into `ids`, at most `capacity`.
 //
 // Returns how many live, which may be more than fitted; or HEARTLINE_ERR_NULL, _OVERLAP.
+// One thread at a time.
 int32_t heartline_reactor_ids(struct heartline_reactor *reactor, uint64_t *ids, size_t capacity);
 
 // A counter by its name, such as "messages_in"; docs/c-guide.md lists them. Writes it to `*out`.
 //
 // Returns 0, or HEARTLINE_ERR_INVALID (no such counter), _NULL, _OVERLAP.
+// One thread at a time.
 int32_t heartline_reactor_counter(struct heartline_reactor *reactor, const char *name, uint64_t *out);
 
 // All counters, the closes by reason and the silences that ended, in Prometheus' text format: a string into `buffer`,
 // cut at `size`. 16 KiB are enough.
 //
 // Returns its length without the NUL, whether it fitted or not; or HEARTLINE_ERR_NULL, _OVERLAP.
+// One thread at a time.
 int32_t heartline_reactor_metrics(struct heartline_reactor *reactor,
                                   char *buffer,
                                   size_t size);
@@ -1388,9 +1434,11 @@ int32_t heartline_reactor_metrics(struct heartline_reactor *reactor,
 // heartline_mailbox_free.
 //
 // Returns 0, or HEARTLINE_ERR_OS, _NULL, _OVERLAP.
+// One thread at a time, as every call with the reactor.
 int32_t heartline_mailbox_new(struct heartline_reactor *reactor, struct heartline_mailbox **out);
 
 // Frees a mailbox; NULL is a no-op. No other call on it may be under way.
+// Any thread.
 void heartline_mailbox_free(struct heartline_mailbox *mailbox);
 
 // Sends a message on a connection of that reactor; `data` is copied. What cannot be sent comes back there as

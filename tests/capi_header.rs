@@ -30,6 +30,27 @@ fn the_header_is_fresh() {
     assert!(made == kept, "include/heartline.h is cut off or too long\n{BLESS}");
 }
 
+#[test]
+fn each_function_says_who_may_call_it_and_what_it_returns() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let kept = fs::read_to_string(root.join("include/heartline.h")).unwrap();
+    let lines: Vec<&str> = kept.lines().collect();
+    let mut functions = 0;
+    for (at, line) in lines.iter().enumerate() {
+        let is_function = line.contains(" heartline_") && line.contains('(') && !line.starts_with([' ', '/', '#', 't']);
+        if !is_function || line.contains("HEARTLINE_") {
+            continue;
+        }
+        functions += 1;
+        let above = lines[..at].iter().rev().take_while(|line| line.starts_with("//"));
+        let text: Vec<&str> = above.copied().collect();
+        let says = |word: &str| text.iter().any(|line| line.contains(word));
+        assert!(says("hread"), "{line}: who may call it?");
+        assert!(says("eturns") || line.starts_with("void") || text.len() < 3, "{line}: what does it return?");
+    }
+    assert!(functions > 60, "{functions} functions found");
+}
+
 const BLESS: &str = "`make header` writes it";
 
 fn header(root: &Path) -> String {

@@ -78,6 +78,7 @@ unsafe impl Sized_ for heartline_codec_ops {
 /// Appends bytes, which are copied, to what a callback was given. For callbacks of a custom codec only.
 ///
 /// Returns 0 or HEARTLINE_ERR_NULL.
+/// Within the call that was given the sink, in its thread.
 ///
 /// # Safety
 /// `sink` is NULL or what the running callback was given; `data` is NULL with 0 or has `len` bytes.

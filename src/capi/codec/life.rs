@@ -40,6 +40,7 @@ pub unsafe extern "C" fn heartline_codec_parse(
 /// The same by settings.
 ///
 /// Returns 0, HEARTLINE_ERR_SPEC, _NULL, _VERSION or _INVALID.
+/// Any thread.
 ///
 /// # Safety
 /// `config` is NULL or has the bytes it says, its pointers are NULL or what it says; `out` and `why` as above.
@@ -85,6 +86,7 @@ unsafe fn make(
 }
 
 /// Frees a codec; NULL is a no-op. Reactors that were given it go on with what they keep.
+/// Any thread.
 ///
 /// # Safety
 /// `codec` is NULL or came from a constructor and was not freed.
@@ -106,6 +108,7 @@ pub(in crate::capi) unsafe fn framing<'a>(codec: *const heartline_codec) -> Resu
 /// The text form of a codec, as a string into `buffer`, cut at `size`. "custom:NAME" for a custom one.
 ///
 /// Returns its length without the NUL, whether it fitted or not; or HEARTLINE_ERR_NULL.
+/// Any thread.
 ///
 /// # Safety
 /// `codec` is NULL or live; `buffer` is NULL with 0 or has `size` bytes.

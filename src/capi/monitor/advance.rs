@@ -9,6 +9,7 @@ use crate::time::Millis;
 /// then: what a later call comes too late, beyond granularity_ms, is a stall and counts for nobody.
 ///
 /// Returns milliseconds from 0 up, −1, or HEARTLINE_ERR_NULL, _OVERLAP.
+/// One thread at a time.
 ///
 /// # Safety
 /// `monitor` is NULL or live.
@@ -27,6 +28,7 @@ pub unsafe extern "C" fn heartline_monitor_wait_ms(monitor: *mut heartline_monit
 /// finds a stall too, but then what was heard before it looks like a long silence that ended.
 ///
 /// Returns the length of a stall in milliseconds, 0 if there was none, or HEARTLINE_ERR_NULL, _OVERLAP.
+/// One thread at a time.
 ///
 /// # Safety
 /// `monitor` is NULL or live.
@@ -47,6 +49,7 @@ pub unsafe extern "C" fn heartline_monitor_woke(monitor: *mut heartline_monitor,
 /// `user` is followed.
 ///
 /// Returns how many there are, from 0 up, or HEARTLINE_ERR_NULL, _OVERLAP.
+/// One thread at a time.
 ///
 /// # Safety
 /// `monitor` is NULL or live; `verdicts` is NULL with 0, or has room for `capacity`.

@@ -88,6 +88,7 @@ pub unsafe extern "C" fn heartline_monitor_new(
 }
 
 /// Frees a monitor; NULL is a no-op. No other call may be under way.
+/// One thread at a time.
 ///
 /// # Safety
 /// `monitor` is NULL or came from heartline_monitor_new and was not freed.
@@ -112,6 +113,7 @@ pub(super) unsafe fn within(monitor: *mut heartline_monitor, body: impl FnOnce(&
 /// again changes its live peers. `policy` is copied.
 ///
 /// Returns 0, HEARTLINE_ERR_POLICY if it makes no sense, or HEARTLINE_ERR_NULL, _VERSION, _INVALID, _OVERLAP.
+/// One thread at a time.
 ///
 /// # Safety
 /// `monitor` is NULL or live; `policy` is NULL or has the bytes it says.

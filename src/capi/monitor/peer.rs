@@ -31,6 +31,7 @@ pub const HEARTLINE_SET_UNANSWERED: u32 = 7;
 /// Watches a new peer, heard now, by the policy in a slot. `user` is the host's word, which verdicts carry.
 ///
 /// Returns 0, HEARTLINE_ERR_NULL, _INVALID (no policy in that slot), _TOO_MANY (16,776,958 peers), _OVERLAP.
+/// One thread at a time.
 ///
 /// # Safety
 /// `monitor` is NULL or live; `out` is NULL or writable.
@@ -60,6 +61,7 @@ pub unsafe extern "C" fn heartline_monitor_add(
 /// Forgets a peer, and with it any verdict about it that was not given out. Its handle is stale from here on.
 ///
 /// Returns 0, HEARTLINE_ERR_STALE, _NULL or _OVERLAP.
+/// One thread at a time.
 ///
 /// # Safety
 /// `monitor` is NULL or live.
@@ -79,6 +81,7 @@ pub unsafe extern "C" fn heartline_monitor_remove(monitor: *mut heartline_monito
 /// Bytes came from a peer: once per read, whatever they are, `now_ms` the clock after the wait.
 ///
 /// Returns 0, HEARTLINE_ERR_STALE, _NULL or _OVERLAP.
+/// One thread at a time.
 ///
 /// # Safety
 /// `monitor` is NULL or live.
@@ -101,6 +104,7 @@ pub unsafe extern "C" fn heartline_monitor_heard(
 /// A beat came from a peer, which is also heard. `kind` is HEARTLINE_BEAT_.
 ///
 /// Returns 1 if an answer is owed: send it; 0 if nothing is; or HEARTLINE_ERR_STALE, _INVALID, _NULL, _OVERLAP.
+/// One thread at a time.
 ///
 /// # Safety
 /// `monitor` is NULL or live.
@@ -129,6 +133,7 @@ pub unsafe extern "C" fn heartline_monitor_beat(
 /// Something was sent to a peer. Counts where tells_sends is set.
 ///
 /// Returns 0, HEARTLINE_ERR_STALE, _NULL or _OVERLAP.
+/// One thread at a time.
 ///
 /// # Safety
 /// `monitor` is NULL or live.
@@ -148,6 +153,7 @@ pub unsafe extern "C" fn heartline_monitor_spoke(monitor: *mut heartline_monitor
 /// _UNANSWERED.
 ///
 /// Returns 0, HEARTLINE_ERR_STALE, _INVALID, _NULL or _OVERLAP.
+/// One thread at a time.
 ///
 /// # Safety
 /// `monitor` is NULL or live.

@@ -77,6 +77,7 @@ unsafe impl Sized_ for heartline_monitor_stats {
 /// What is known of a peer. `info` has `size` bytes (sizeof *info).
 ///
 /// Returns 0, HEARTLINE_ERR_STALE, _NULL, _VERSION or _OVERLAP.
+/// One thread at a time.
 ///
 /// # Safety
 /// `monitor` is NULL or live; `info` is NULL or has `size` bytes.
@@ -112,6 +113,7 @@ pub unsafe extern "C" fn heartline_monitor_info(
 /// Running totals. `stats` has `size` bytes (sizeof *stats).
 ///
 /// Returns 0, HEARTLINE_ERR_NULL, _VERSION or _OVERLAP.
+/// One thread at a time.
 ///
 /// # Safety
 /// `monitor` is NULL or live; `stats` is NULL or has `size` bytes.

@@ -17,6 +17,7 @@ pub const HEARTLINE_CLOSE_ABORT: u32 = 3;
 /// HEARTLINE_CLOSE_. Closing twice is no error while it lasts; the second may only be quicker.
 ///
 /// Returns 0, or HEARTLINE_ERR_STALE, _CODE_RESERVED, _INVALID, _NULL, _OVERLAP.
+/// One thread at a time.
 ///
 /// # Safety
 /// `reactor` is NULL or live.
@@ -54,6 +55,7 @@ pub(super) fn close_from(how: u32, code: u32) -> Result<(Close, Option<u16>), i3
 /// given. `options` is copied; NULL: every default. heartline_reactor_is_drained tells when it is over.
 ///
 /// Returns 0, or HEARTLINE_ERR_CODE_RESERVED, _INVALID, _VERSION, _NULL, _OVERLAP.
+/// One thread at a time.
 ///
 /// # Safety
 /// `reactor` is NULL or live; `options` is NULL or has the bytes it says.
@@ -84,6 +86,7 @@ pub unsafe extern "C" fn heartline_reactor_drain(
 /// Whether a drain is over: nothing listens and nothing lives.
 ///
 /// Returns 1 or 0, or HEARTLINE_ERR_NULL, _OVERLAP.
+/// One thread at a time.
 ///
 /// # Safety
 /// `reactor` is NULL or live.

@@ -33,6 +33,7 @@ pub struct heartline_released {
 /// CONNECT_FAILED alone. What is sent before OPENED waits. `user` is the application's word.
 ///
 /// Returns 0, or HEARTLINE_ERR_ADDRESS, _OS (what fails at once), _TOO_MANY, _INVALID, _VERSION, _NULL, _OVERLAP.
+/// One thread at a time.
 ///
 /// # Safety
 /// `reactor` and `codec` are NULL or live; `to` is NULL or a string; `options` is NULL or has the bytes it says; `out` is
@@ -65,6 +66,7 @@ pub unsafe extern "C" fn heartline_reactor_connect(
 ///
 /// Returns 0, or HEARTLINE_ERR_OS, _TOO_MANY, _OVER_LIMIT (`unread` and partial_bytes_max), _REACTOR_FULL (`unsent` and
 /// outbox_bytes_max), _INVALID, _VERSION, _NULL, _OVERLAP.
+/// One thread at a time.
 ///
 /// # Safety
 /// `reactor` and `codec` are NULL or live; `fd` is open and nobody else's; `options` is NULL or has the bytes it says;
@@ -117,6 +119,7 @@ pub unsafe extern "C" fn heartline_reactor_adopt(
 /// next release or poll; its descriptor is the caller's.
 ///
 /// Returns 0, or HEARTLINE_ERR_STALE, _BUSY (events of it are not delivered yet), _NOT_OPEN, _NULL, _OVERLAP.
+/// One thread at a time.
 ///
 /// # Safety
 /// `reactor` is NULL or live; `out` is NULL or writable.

@@ -57,6 +57,7 @@ pub(super) unsafe fn within(reactor: *const heartline_reactor, body: impl FnOnce
 
 /// Closes every connection and listener and frees the reactor; tells no event, never blocks. NULL is a no-op. No other
 /// call may be under way.
+/// One thread at a time.
 ///
 /// # Safety
 /// `reactor` is NULL or came from heartline_reactor_new and was not freed.
@@ -69,6 +70,7 @@ pub unsafe extern "C" fn heartline_reactor_free(reactor: *mut heartline_reactor)
 /// errno of the last call that returned HEARTLINE_ERR_OS, or 0.
 ///
 /// Returns it, or HEARTLINE_ERR_NULL, _OVERLAP.
+/// One thread at a time.
 ///
 /// # Safety
 /// `reactor` is NULL or live.
@@ -82,6 +84,7 @@ pub unsafe extern "C" fn heartline_reactor_os_error(reactor: *mut heartline_reac
 /// until it is set. Setting a slot again changes its live connections. `policy` is copied.
 ///
 /// Returns 0, or HEARTLINE_ERR_POLICY, _NULL, _VERSION, _INVALID, _OVERLAP.
+/// One thread at a time.
 ///
 /// # Safety
 /// `reactor` is NULL or live; `policy` is NULL or has the bytes it says.

@@ -13,6 +13,7 @@ use crate::reactor::ListenerId;
 /// taken on success). `options` is copied; NULL: every default. The reactor keeps the codec alive by itself.
 ///
 /// Returns the number of the listener, from 0 up; or HEARTLINE_ERR_ADDRESS, _OS, _INVALID, _VERSION, _NULL, _OVERLAP.
+/// One thread at a time.
 ///
 /// # Safety
 /// `reactor` and `codec` are NULL or live; `at` is NULL or a string; `options` is NULL or has the bytes it says.
@@ -38,6 +39,7 @@ pub unsafe extern "C" fn heartline_reactor_listen(
 /// Where a listener listens, with the port that the kernel chose: a string into `buffer`, cut at `size`.
 ///
 /// Returns its length without the NUL, or HEARTLINE_ERR_OS (no such listener), _INVALID, _NULL, _OVERLAP.
+/// One thread at a time.
 ///
 /// # Safety
 /// `reactor` is NULL or live; `buffer` is NULL with 0 or has `size` bytes.
@@ -61,6 +63,7 @@ pub unsafe extern "C" fn heartline_reactor_listener_address(
 /// Stops listening. Connections already accepted live on.
 ///
 /// Returns 0, or HEARTLINE_ERR_INVALID (no such listener), _NULL, _OVERLAP.
+/// One thread at a time.
 ///
 /// # Safety
 /// `reactor` is NULL or live.

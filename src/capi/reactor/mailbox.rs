@@ -24,6 +24,7 @@ fn outcome(result: Result<(), MailboxError>) -> Outcome {
 /// heartline_mailbox_free.
 ///
 /// Returns 0, or HEARTLINE_ERR_OS, _NULL, _OVERLAP.
+/// One thread at a time, as every call with the reactor.
 ///
 /// # Safety
 /// `reactor` is NULL or live; `out` is NULL or writable.
@@ -46,6 +47,7 @@ pub unsafe extern "C" fn heartline_mailbox_new(
 }
 
 /// Frees a mailbox; NULL is a no-op. No other call on it may be under way.
+/// Any thread.
 ///
 /// # Safety
 /// `mailbox` is NULL or came from heartline_mailbox_new and was not freed.

@@ -11,6 +11,7 @@ use crate::reactor::{Reactor, Reason};
 /// A counter by its name, such as "messages_in"; docs/c-guide.md lists them. Writes it to `*out`.
 ///
 /// Returns 0, or HEARTLINE_ERR_INVALID (no such counter), _NULL, _OVERLAP.
+/// One thread at a time.
 ///
 /// # Safety
 /// `reactor` is NULL or live; `name` is NULL or a string; `out` is NULL or writable.
@@ -38,6 +39,7 @@ pub unsafe extern "C" fn heartline_reactor_counter(
 /// cut at `size`. 16 KiB are enough.
 ///
 /// Returns its length without the NUL, whether it fitted or not; or HEARTLINE_ERR_NULL, _OVERLAP.
+/// One thread at a time.
 ///
 /// # Safety
 /// `reactor` is NULL or live; `buffer` is NULL with 0 or has `size` bytes.

@@ -15,6 +15,7 @@ use crate::reactor::EventKind;
 /// wait than fitted: call again.
 ///
 /// Returns how many events there are, from 0 up, or HEARTLINE_ERR_OS, _INVALID, _NULL, _OVERLAP.
+/// One thread at a time.
 ///
 /// # Safety
 /// `reactor` is NULL or live; `events` is NULL with 0 or has room for `capacity`.
@@ -69,6 +70,7 @@ const EVENTS_MAX: u32 = 65_536;
 /// It stays the reactor's. Then call heartline_reactor_poll with a timeout of 0 until it returns less than its capacity.
 ///
 /// Returns the descriptor, or HEARTLINE_ERR_OS, _NULL, _OVERLAP.
+/// One thread at a time.
 ///
 /// # Safety
 /// `reactor` is NULL or live.
@@ -86,6 +88,7 @@ pub unsafe extern "C" fn heartline_reactor_fd(reactor: *mut heartline_reactor) -
 /// For loops that take a timeout instead: how long they may wait, in milliseconds; 0 while work waits; −1: for ever.
 ///
 /// Returns that, or HEARTLINE_ERR_NULL, _OVERLAP.
+/// One thread at a time.
 ///
 /// # Safety
 /// `reactor` is NULL or live.

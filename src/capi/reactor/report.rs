@@ -138,6 +138,7 @@ fn address_text(address: Option<std::net::SocketAddr>) -> [c_char; HEARTLINE_ADD
 /// What is known of a connection that lives. `info` has `size` bytes (sizeof *info).
 ///
 /// Returns 0, or HEARTLINE_ERR_STALE, _VERSION, _NULL, _OVERLAP.
+/// One thread at a time.
 ///
 /// # Safety
 /// `reactor` is NULL or live; `info` is NULL or has `size` bytes.
@@ -177,6 +178,7 @@ pub unsafe extern "C" fn heartline_reactor_info(
 /// `obituary` has `size` bytes (sizeof *obituary).
 ///
 /// Returns 0, or HEARTLINE_ERR_STALE, _VERSION, _NULL, _OVERLAP.
+/// One thread at a time.
 ///
 /// # Safety
 /// `reactor` is NULL or live; `obituary` is NULL or has `size` bytes.
@@ -237,6 +239,7 @@ impl heartline_obituary {
 /// How many connections live, those being dialled or closed included.
 ///
 /// Returns it, or HEARTLINE_ERR_NULL, _OVERLAP.
+/// One thread at a time.
 ///
 /// # Safety
 /// `reactor` is NULL or live.
@@ -249,6 +252,7 @@ pub unsafe extern "C" fn heartline_reactor_count(reactor: *mut heartline_reactor
 /// Writes the ids of all connections that live into `ids`, at most `capacity`.
 ///
 /// Returns how many live, which may be more than fitted; or HEARTLINE_ERR_NULL, _OVERLAP.
+/// One thread at a time.
 ///
 /// # Safety
 /// `reactor` is NULL or live; `ids` is NULL with 0 or has room for `capacity`.

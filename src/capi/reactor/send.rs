@@ -25,6 +25,7 @@ fn send_error(error: &SendError) -> i32 {
 /// Queues one message, framed. `data` is copied.
 ///
 /// Returns 0, or HEARTLINE_ERR_STALE, _CLOSING, _FULL, _REACTOR_FULL, _ENCODE, _NULL, _OVERLAP; then nothing of it was queued.
+/// One thread at a time.
 ///
 /// # Safety
 /// `reactor` is NULL or live; `data` is NULL with 0 or has `len` bytes.
@@ -51,6 +52,7 @@ pub unsafe extern "C" fn heartline_reactor_send(
 /// into a copy.
 ///
 /// Returns as heartline_reactor_send.
+/// One thread at a time.
 ///
 /// # Safety
 /// `reactor` is NULL or live; `head` and `data` are NULL with 0 or have the bytes given.
@@ -79,6 +81,7 @@ pub unsafe extern "C" fn heartline_reactor_send_head(
 /// The same from several parts, at most 1024, which become one message.
 ///
 /// Returns as heartline_reactor_send, or HEARTLINE_ERR_INVALID for more parts.
+/// One thread at a time.
 ///
 /// # Safety
 /// `reactor` is NULL or live; `parts` is NULL with 0 or has `count` of them, each NULL with 0 or with the bytes it says.
@@ -115,6 +118,7 @@ pub unsafe extern "C" fn heartline_reactor_sendv(
 /// may be NULL, gets for each id 0 or what heartline_reactor_send would return.
 ///
 /// Returns how many took it, or HEARTLINE_ERR_NULL, _OVERLAP.
+/// One thread at a time.
 ///
 /// # Safety
 /// `reactor` is NULL or live; `ids` is NULL with 0 or has `count`; `results` is NULL or has room for `count`; `data` is
@@ -154,6 +158,7 @@ pub unsafe extern "C" fn heartline_reactor_broadcast(
 /// The same to every connection that is open, but `except` (0: to all).
 ///
 /// Returns how many took it, or HEARTLINE_ERR_NULL, _OVERLAP.
+/// One thread at a time.
 ///
 /// # Safety
 /// `reactor` is NULL or live; `data` is NULL with 0 or has `len` bytes.
@@ -178,6 +183,7 @@ pub unsafe extern "C" fn heartline_reactor_broadcast_all(
 /// Sends what was queued, now, without waiting for the next poll.
 ///
 /// Returns 0, or HEARTLINE_ERR_NULL, _OVERLAP.
+/// One thread at a time.
 ///
 /// # Safety
 /// `reactor` is NULL or live.

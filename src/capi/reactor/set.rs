@@ -18,6 +18,7 @@ pub const HEARTLINE_SET_LOW_MARK: u32 = 6;
 /// _LOW_MARK (bytes), _UNANSWERED.
 ///
 /// Returns 0, or HEARTLINE_ERR_STALE, _NOT_OPEN, _INVALID, _OS, _NULL, _OVERLAP.
+/// One thread at a time.
 ///
 /// # Safety
 /// `reactor` is NULL or live.
@@ -67,6 +68,7 @@ fn move_mark(marks: &mut Marks, what: u32, bytes: u32) -> Result<(), i32> {
 /// is cut anew). `options` is copied; NULL: every default. Options of the socket are applied where they can be.
 ///
 /// Returns 0, or HEARTLINE_ERR_STALE, _INVALID, _VERSION, _OS, _NULL, _OVERLAP.
+/// One thread at a time.
 ///
 /// # Safety
 /// `reactor` and `codec` are NULL or live; `options` is NULL or has the bytes it says.
