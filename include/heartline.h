@@ -22,7 +22,8 @@
  *
  * Results. An int32_t from 0 up is success, often a count; below -1 it is a HEARTLINE_ERR_ number, which
  *   heartline_strerror and heartline_name explain. -1 is never an error: where a wait is asked for it means for ever.
- *   What a function writes through a pointer it writes on success alone.
+ *   What a function writes through a pointer it writes on success alone; but `why` explains a failure, and a stream
+ *   remembers.
  *
  * Threads. A monitor or a reactor is used by one thread at a time; which one may change. Overlapping use is found and
  *   is HEARTLINE_ERR_OVERLAP, not a race. Codecs and mailboxes are for any thread, several at once; freeing one is not.
@@ -35,7 +36,7 @@
  *   (NULL, 0) is an empty range of bytes. Strings are UTF-8.
  *
  * Structs that begin with struct_size: zero it, set struct_size, set what you need; 0 is every other field's default.
- *   HEARTLINE_INIT does the first two. Fields named reserved stay 0. Fields are only appended, so a program goes on
+ *   HEARTLINE_INIT does the first two. Fields named reserved stay 0, where you fill a struct in. Fields are only appended, so a program goes on
  *   working with a newer library; what a newer program sets beyond what an older library knows is
  *   HEARTLINE_ERR_VERSION, not ignored.
  *
