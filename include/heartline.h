@@ -36,9 +36,9 @@
  *   (NULL, 0) is an empty range of bytes. Strings are UTF-8.
  *
  * Structs that begin with struct_size: zero it, set struct_size, set what you need; 0 is every other field's default.
- *   HEARTLINE_INIT does the first two. Fields named reserved stay 0, where you fill a struct in. Fields are only appended, so a program goes on
- *   working with a newer library; what a newer program sets beyond what an older library knows is
- *   HEARTLINE_ERR_VERSION, not ignored.
+ *   HEARTLINE_INIT does the first two. Fields named reserved stay 0 where you fill a struct in. Fields are only
+ *   appended, so a program goes on working with a newer library; what a newer program sets beyond what an older library
+ *   knows is HEARTLINE_ERR_VERSION, not ignored.
  *
  * Ids are numbers below 2^53 (exact in a double), never 0. Each is used once: a stale id, or one of another reactor, is
  *   HEARTLINE_ERR_STALE. `user` is your word, a number or a pointer; Heartline never reads it.
