@@ -157,3 +157,35 @@ fn a_beat_has_at_most_4096_bytes() {
     let refused = framing.with_beats("@4096:01", None).unwrap_err();
     assert!(refused.to_string().contains("4097"), "{refused}");
 }
+
+#[test]
+fn the_limits_of_beats_hold_to_the_byte() {
+    let set =
+        |spec: &str, ask: &str, answer| framing(spec).with_beats(ask, answer).map(|_| ()).map_err(|e| e.to_string());
+    // A pattern that ends at the last byte that a beat may have, and a record as long as a beat.
+    assert_eq!(set("varint", "@4094:0001", None), Ok(()));
+    assert_eq!(set("fixed:4096", "@0:01", Some("@0:02")), Ok(()));
+    assert!(
+        set("fixed:4097", "@0:01", Some("@0:02")).unwrap_err().ends_with("takes 4097 bytes, but a beat can have 4096")
+    );
+    // On the length field, from either side and within.
+    for pattern in ["@3:0001", "@0:01", "@1:0102", "@4:0001", "@7:00"] {
+        let refused = set("length:4be,at=4,head=12", pattern, None);
+        let is_on = !matches!(pattern, "@0:01" | "@1:0102");
+        assert_eq!(
+            refused.is_err_and(|text| text.ends_with("the pattern lies on the length field")),
+            is_on,
+            "{pattern}"
+        );
+    }
+    assert_eq!(set("length:4be,at=4,head=12", "@2:0102", None), Ok(()));
+    assert_eq!(set("length:4be,at=4,head=12", "@8:0102", None), Ok(()));
+    // A beat as long as `max` is taken, by the text and later.
+    assert_eq!(set("length:4be,max=4", "PING", None), Ok(()));
+    assert!(set("length:4be,max=3", "PING", None).unwrap_err().ends_with("a beat's message of 4 bytes is over max=3"));
+    let pings = framing("length:4be,ask=PING");
+    assert!(pings.clone().with_max(4).is_ok());
+    let refused = pings.with_max(3).unwrap_err().to_string();
+    assert!(refused.ends_with("a beat's message of 4 bytes is over max=3"), "{refused}");
+    assert!(framing("length:4be").with_max(1).is_ok());
+}

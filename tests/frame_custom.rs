@@ -71,6 +71,8 @@ fn it_unmasks_answers_and_remembers() {
     let Ok(Cut::Frame(frame)) = framing.cut(&mut sent, &mut stream, &mut control) else { panic!("a frame") };
     assert_eq!(&sent[frame.message.clone()], b"hello");
     assert_eq!((control.as_slice(), stream.scanned(), stream.note()), (&b"+"[..], 0, 1));
+    stream.set_note(7);
+    assert_eq!(stream.note(), 7);
     assert!(!stream.is_idle(), "its note survives the frame");
     let Ok(Cut::Frame(ask)) = framing.cut(&mut sent[frame.total..], &mut stream, &mut control) else {
         panic!("an ask")
