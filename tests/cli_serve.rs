@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use cli_support::{Client, ConfigFile, Server, frame, outcome, path, refusal};
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use nix::sys::signal::Signal;
-use serde_json::json;
+use serde_json::{Value, json};
 
 #[test]
 fn messages_come_back_and_beats_are_answered() {
@@ -325,8 +325,13 @@ fn it_listens_on_a_unix_socket_and_on_an_inherited_descriptor() {
 #[test]
 fn threads_share_port_0_and_a_broadcast_reaches_them_all() {
     let mut server = Server::start(&["--threads", "3", "--app", "broadcast", "--max-connections", "100"]);
-    let shares: Vec<u64> = (0..3).map(|_| server.line("share")["max_connections"].as_u64().unwrap()).collect();
-    assert_eq!(shares, [34, 33, 33]);
+    let shares: Vec<Value> = (0..3).map(|_| server.line("share")).collect();
+    let connections: Vec<u64> = shares.iter().map(|share| share["max_connections"].as_u64().unwrap()).collect();
+    assert_eq!(connections, [34, 33, 33]);
+    for share in &shares {
+        assert_eq!(share["outbox_bytes_max"], (1 << 30) / 3, "{share}");
+        assert_eq!(share["partial_bytes_max"], (256 << 20) / 3, "{share}");
+    }
     let mut clients: Vec<Client> = (0..30).map(|_| server.connect()).collect();
     for client in &mut clients {
         // A beat's answer: it is accepted.

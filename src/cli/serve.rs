@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::thread;
 
-use heartline::reactor::{Address, CONNECTIONS_MAX, Mailbox, Reactor};
+use heartline::reactor::{Address, CONNECTIONS_MAX, Config, Mailbox, Reactor};
 
 use super::app::Application;
 use super::args::{Level, ServeArgs};
@@ -75,16 +75,20 @@ fn tell_share(settings: &Settings, index: u32, log: &mut Log) {
     let connections_max = settings.share(settings.fixed.connections_max, index).min(CONNECTIONS_MAX);
     let per_address = settings.share(settings.live.per_address_max, index);
     let accepts_per_second = settings.share(settings.live.accepts_per_second, index);
+    let Config { outbox_bytes_max, partial_bytes_max, .. } = settings.config(index);
     log.line(Level::Info, |out, format| {
         let text = format_args!(
             "thread {index}: max-connections {connections_max}, per-address {per_address}, accepts-per-second \
-             {accepts_per_second} (0: no limit)"
+             {accepts_per_second} (0: no limit), all outboxes {outbox_bytes_max} bytes, all unfinished frames \
+             {partial_bytes_max} bytes"
         );
-        let fields: [(&str, &dyn std::fmt::Display); 4] = [
+        let fields: [(&str, &dyn std::fmt::Display); 6] = [
             ("thread", &index),
             ("max_connections", &connections_max),
             ("per_address", &per_address),
             ("accepts_per_second", &accepts_per_second),
+            ("outbox_bytes_max", &outbox_bytes_max),
+            ("partial_bytes_max", &partial_bytes_max),
         ];
         lines::plain(out, format, "share", &fields, &text);
     });
