@@ -195,9 +195,10 @@ def check_bad(form, port):
         stream.send(bad)
         took = stream.wait_closed()
         assert took < TIMEOUT / 2, f"{bad!r} was closed only after {took:.3f} s"
-        # In one segment with a good frame: the end comes before the application can send its echo.
+        # In one segment with a good frame: its echo leaves before the end.
         glued = Stream(port)
         glued.send(form.encode(b"good") + bad)
+        assert form.read(glued) == b"good", f"{bad!r} behind a good frame took its echo away"
         took = glued.wait_closed()
         assert took < TIMEOUT / 2, f"{bad!r} behind a good frame was closed only after {took:.3f} s"
         bystander.send(form.encode(b"still here"))
