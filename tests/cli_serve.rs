@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use cli_support::{Client, ConfigFile, Server, frame, outcome, path, refusal};
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use nix::sys::signal::Signal;
-use serde_json::json;
+use serde_json::{Value, json};
 
 #[test]
 fn messages_come_back_and_beats_are_answered() {
@@ -142,6 +142,23 @@ fn an_address_in_use_is_named_and_ends_with_1() {
 }
 
 #[test]
+fn two_servers_share_a_port_only_if_both_have_threads() {
+    for (first, second) in [("1", "1"), ("1", "2"), ("2", "1")] {
+        let first = Server::start(&["--threads", first]);
+        let address = &first.addresses[0];
+        let mut second = Server::start_as(&["serve", "--listen", address, "--threads", second], 0);
+        assert_eq!(second.wait().code(), Some(1));
+        let said: Vec<String> = second.last_lines().iter().map(Value::to_string).collect();
+        let why = format!("listening on {address}: ");
+        assert!(said.iter().any(|line| line.contains(&why) && line.contains("in use")), "{said:?}");
+        first.connect().echo(b"still there");
+    }
+    let first = Server::start(&["--threads", "2"]);
+    let second = Server::start(&["--threads", "2", "--listen", &first.addresses[0]]);
+    assert_eq!(first.addresses, second.addresses);
+}
+
+#[test]
 fn help_has_an_example_for_each_common_use() {
     let help = String::from_utf8(outcome(&["serve", "--help"]).stdout).unwrap();
     for example in ["127.0.0.1:0", "--profile game", "--timeout 12s", "--threads 4", "fd:3", "unix:/run", "--config"] {
@@ -167,6 +184,41 @@ fn flags_win_over_the_file() {
     client.0.read_exact(&mut echo).unwrap();
     assert_eq!(&echo, b"a line\n", "the file's frame holds");
     assert_eq!(server.line("closed")["reason"], "silent", "the flag's timeout holds");
+}
+
+#[test]
+fn a_profile_sets_the_times_and_a_timeout_scales_them() {
+    let file = ConfigFile::new("");
+    let mut server = Server::start(&["--profile", "lan", "--config", file.name(), "--log-level", "debug"]);
+    server.signal(Signal::SIGHUP);
+    assert_eq!(
+        server.line("reloaded")["policy"],
+        "role=answer,interval=2000ms,suspect=4000ms,timeout=8000ms,jitter=10%"
+    );
+    file.write("timeout = '800ms'\n");
+    server.signal(Signal::SIGHUP);
+    server.line("reloaded");
+    let _silent = server.connect();
+    // That of the default would be suspect after 342 ms.
+    let suspect = server.line("suspect");
+    assert!(suspect["silence_ms"].as_u64() >= Some(400), "{suspect}");
+    assert_eq!(server.line("closed")["reason"], "silent");
+}
+
+#[test]
+fn without_statistics_a_close_tells_what_is_known_without_them() {
+    let mut server = Server::start(&["--statistics", "off", "--timeout", "300ms"]);
+    let mut client = server.connect();
+    client.echo(b"x");
+    let closed = server.line("closed");
+    assert_eq!((&closed["reason"], &closed["by"]), (&json!("silent"), &json!("heartline")));
+    assert!(closed["id"].as_u64() > Some(0) && closed["silence_ms"].as_u64() >= Some(300), "{closed}");
+    for name in ["remote", "last_out_ms", "tcp"] {
+        assert!(closed[name].is_null(), "{name}: {closed}");
+    }
+    for name in ["age_ms", "bytes_in", "bytes_out", "messages_in", "messages_out", "stalls"] {
+        assert_eq!(closed[name], 0, "{name}: {closed}");
+    }
 }
 
 #[test]
@@ -232,25 +284,27 @@ fn sighup_changes_the_log_level() {
 }
 
 #[test]
-fn sigterm_drains_and_exits_0_with_every_counter() {
-    let mut server = Server::start(&[]);
-    let mut clients: Vec<Client> = (0..10).map(|_| server.connect()).collect();
-    for client in &mut clients {
-        client.echo(b"x");
-    }
-    server.signal(Signal::SIGTERM);
-    assert_eq!(server.line("draining")["connections"], 10);
-    for client in &mut clients {
-        assert!(client.reads_the_end(), "a drain is no reset");
-    }
-    drop(clients);
-    assert_eq!(server.wait().code(), Some(0));
-    let lines = server.last_lines();
-    assert_eq!(lines.iter().filter(|line| line["reason"] == "drained").count(), 10);
-    let summary = lines.last().unwrap();
-    assert_eq!(summary["closed"], json!({"drained": 10}));
-    for (name, _) in heartline::reactor::Counters::default().each() {
-        assert!(summary[name].is_u64(), "{name}: {summary}");
+fn sigterm_and_sigint_drain_and_exit_0_with_every_counter() {
+    for signal in [Signal::SIGTERM, Signal::SIGINT] {
+        let mut server = Server::start(&[]);
+        let mut clients: Vec<Client> = (0..10).map(|_| server.connect()).collect();
+        for client in &mut clients {
+            client.echo(b"x");
+        }
+        server.signal(signal);
+        assert_eq!(server.line("draining")["connections"], 10);
+        for client in &mut clients {
+            assert!(client.reads_the_end(), "a drain is no reset");
+        }
+        drop(clients);
+        assert_eq!(server.wait().code(), Some(0));
+        let lines = server.last_lines();
+        assert_eq!(lines.iter().filter(|line| line["reason"] == "drained").count(), 10);
+        let summary = lines.last().unwrap();
+        assert_eq!(summary["closed"], json!({"drained": 10}));
+        for (name, _) in heartline::reactor::Counters::default().each() {
+            assert!(summary[name].is_u64(), "{name}: {summary}");
+        }
     }
 }
 
@@ -325,8 +379,13 @@ fn it_listens_on_a_unix_socket_and_on_an_inherited_descriptor() {
 #[test]
 fn threads_share_port_0_and_a_broadcast_reaches_them_all() {
     let mut server = Server::start(&["--threads", "3", "--app", "broadcast", "--max-connections", "100"]);
-    let shares: Vec<u64> = (0..3).map(|_| server.line("share")["max_connections"].as_u64().unwrap()).collect();
-    assert_eq!(shares, [34, 33, 33]);
+    let shares: Vec<Value> = (0..3).map(|_| server.line("share")).collect();
+    let connections: Vec<u64> = shares.iter().map(|share| share["max_connections"].as_u64().unwrap()).collect();
+    assert_eq!(connections, [34, 33, 33]);
+    for share in &shares {
+        assert_eq!(share["outbox_bytes_max"], (1 << 30) / 3, "{share}");
+        assert_eq!(share["partial_bytes_max"], (256 << 20) / 3, "{share}");
+    }
     let mut clients: Vec<Client> = (0..30).map(|_| server.connect()).collect();
     for client in &mut clients {
         // A beat's answer: it is accepted.

@@ -48,20 +48,28 @@ fn client(port: &str, form: &str, role: &str) -> String {
     said
 }
 
+/// What the client writes, and what the server is set to.
 const FORMS: [(&str, &str); 5] = [
     ("length", "length:4be,max=1K"),
     ("number", "line-header,max=1K"),
-    ("pairs", "line-header,max=1K"),
-    ("json", "line-header,max=1K"),
+    ("pairs", "line-header,form=pairs,max=1K"),
+    ("json", "line-header,form=json,max=1K"),
     ("delimiter", r"delimiter:\r\n,max=1K"),
+];
+
+/// Each form of `line-header` is read whatever is set.
+const OTHER_FORMS: [(&str, &str); 3] = [
+    ("number", "line-header,form=pairs,max=1K"),
+    ("pairs", "line-header,form=json,max=1K"),
+    ("json", "line-header,max=1K"),
 ];
 
 #[test]
 fn a_python_client_is_echoed_answered_and_held_to_the_rules() {
-    check(&FORMS, "answer");
+    check(&[&FORMS[..], &OTHER_FORMS[..]].concat(), "answer");
 }
 
 #[test]
-fn a_python_client_that_only_answers_is_asked_and_lives() {
+fn a_python_client_that_only_answers_is_asked_in_the_form_that_is_set_and_lives() {
     check(&FORMS, "ask");
 }

@@ -96,6 +96,7 @@ fn sentence(error: &clap::Error) -> String {
 mod tests {
     use super::*;
     use crate::cli::args::{App, Level, Switch};
+    use crate::cli::settings::Settings;
 
     #[test]
     fn keys_are_the_long_flags_and_values_read_the_same() {
@@ -132,5 +133,18 @@ mod tests {
         assert!(text.contains("'0'") && text.contains("1..=256"), "{text}");
         assert!(of("timeout = 1.5").contains("float"));
         assert!(of("timeout = ").contains("TOML"), "{}", of("timeout = "));
+    }
+
+    #[test]
+    fn the_example_in_the_documentation_parses_as_it_stands() {
+        let page = include_str!("../../docs/serve.md");
+        let example = page.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+        let settings = Settings::new(&parse(example).unwrap()).unwrap();
+        let policy = settings.live.policy;
+        assert_eq!((policy.interval_ms, policy.suspect_ms, policy.timeout_ms), (3_000, 4_800, 12_000));
+        assert_eq!(settings.fixed.connections_max, 50_000);
+        let quoted =
+            page.split("quote with single quotes: `").nth(1).and_then(|rest| rest.split("`.\n").next()).unwrap();
+        assert_eq!(parse(quoted).unwrap().frame.unwrap(), r"delimiter:\n,ask=PING,answer=PONG");
     }
 }

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::thread;
 
-use heartline::reactor::{Address, CONNECTIONS_MAX, Mailbox, Reactor};
+use heartline::reactor::{Address, CONNECTIONS_MAX, Config, Mailbox, Reactor};
 
 use super::app::Application;
 use super::args::{Level, ServeArgs};
@@ -17,7 +17,7 @@ use super::{Problem, config, descriptors, lines, log};
 
 /// Serves until a signal ends it.
 pub(crate) fn run(args: ServeArgs) -> Result<ExitCode, Problem> {
-    let settings = Arc::new(read_settings(&args)?);
+    let settings = Arc::new(Settings::new(&with_file(&args)?)?);
     let (mut log, writer) = log::start(settings.fixed.log, settings.live.level).map_err(system("starting the log"))?;
     tell_limits(&settings, &mut log);
     let (mut workers, addresses) = prepare(&settings, &log)?;
@@ -45,13 +45,10 @@ pub(crate) fn run(args: ServeArgs) -> Result<ExitCode, Problem> {
 }
 
 /// The flags, over the config file if one is named.
-fn read_settings(args: &ServeArgs) -> Result<Settings, Problem> {
+fn with_file(args: &ServeArgs) -> Result<ServeArgs, Problem> {
     match &args.config {
-        None => Settings::new(args),
-        Some(path) => {
-            let file = config::read(path)?;
-            Settings::new(&args.clone().over(file))
-        }
+        None => Ok(args.clone()),
+        Some(path) => Ok(args.clone().over(config::read(path)?)),
     }
 }
 
@@ -78,16 +75,20 @@ fn tell_share(settings: &Settings, index: u32, log: &mut Log) {
     let connections_max = settings.share(settings.fixed.connections_max, index).min(CONNECTIONS_MAX);
     let per_address = settings.share(settings.live.per_address_max, index);
     let accepts_per_second = settings.share(settings.live.accepts_per_second, index);
+    let Config { outbox_bytes_max, partial_bytes_max, .. } = settings.config(index);
     log.line(Level::Info, |out, format| {
         let text = format_args!(
             "thread {index}: max-connections {connections_max}, per-address {per_address}, accepts-per-second \
-             {accepts_per_second} (0: no limit)"
+             {accepts_per_second} (0: no limit), all outboxes {outbox_bytes_max} bytes, all unfinished frames \
+             {partial_bytes_max} bytes"
         );
-        let fields: [(&str, &dyn std::fmt::Display); 4] = [
+        let fields: [(&str, &dyn std::fmt::Display); 6] = [
             ("thread", &index),
             ("max_connections", &connections_max),
             ("per_address", &per_address),
             ("accepts_per_second", &accepts_per_second),
+            ("outbox_bytes_max", &outbox_bytes_max),
+            ("partial_bytes_max", &partial_bytes_max),
         ];
         lines::plain(out, format, "share", &fields, &text);
     });
@@ -159,10 +160,9 @@ fn work(workers: Vec<Worker>, mailboxes: &[Mailbox], orders: &Arc<Orders>) -> io
 
 /// The settings that the config file asks for now; none if it is bad, or there is none.
 fn reload(args: &ServeArgs, running: &Settings, log: &mut Log) -> Option<Settings> {
-    let renewed = match (&args.config, read_settings(args)) {
-        (None, _) => Err("there is no --config to read again".to_owned()),
-        (Some(_), Err(problem)) => Err(problem.text().to_owned()),
-        (Some(_), Ok(newer)) => Ok(running.renewed(&newer)),
+    let renewed = match &args.config {
+        None => Err(Problem::usage("there is no --config to read again")),
+        Some(_) => with_file(args).and_then(|asked| running.renewed(&asked)),
     };
     // The level that holds from now on decides.
     log.level = renewed.as_ref().map_or(running.live.level, |(renewed, _)| renewed.live.level);
@@ -178,10 +178,11 @@ fn reload(args: &ServeArgs, running: &Settings, log: &mut Log) -> Option<Setting
             }
             Some(renewed)
         }
-        Err(error) => {
+        Err(problem) => {
+            let error = problem.text();
             log.line(Level::Error, |out, format| {
                 let text = format_args!("nothing reloaded: {error}");
-                let error = lines::Quoted(Some(&error));
+                let error = lines::Quoted(Some(error));
                 lines::plain(out, format, "reload_failed", &[("error", &error)], &text);
             });
             None

@@ -49,12 +49,10 @@ pub(crate) struct Fixed {
     pub(crate) log: LogFormat,
 }
 
-impl Settings {
-    pub(crate) fn new(args: &ServeArgs) -> Result<Self, Problem> {
-        let spec = args.frame.as_deref().unwrap_or("length:4be");
-        let framing = Framing::parse(spec).map_err(|error| Problem::usage(format!("--frame '{spec}': {error}")))?;
-        let live = Live {
-            policy: policy(args, &framing)?,
+impl Live {
+    fn new(args: &ServeArgs, framing: &Framing) -> Result<Self, Problem> {
+        Ok(Self {
+            policy: policy(args, framing)?,
             socket: SocketOptions {
                 nodelay: args.nodelay.is_none_or(Switch::is_on),
                 keepalive: args.keepalive,
@@ -68,7 +66,15 @@ impl Settings {
             drain_spread_ms: args.drain_spread.unwrap_or(0),
             drain_limit_ms: drain_limit(args)?,
             level: args.log_level.unwrap_or_default(),
-        };
+        })
+    }
+}
+
+impl Settings {
+    pub(crate) fn new(args: &ServeArgs) -> Result<Self, Problem> {
+        let spec = args.frame.as_deref().unwrap_or("length:4be");
+        let framing = Framing::parse(spec).map_err(|error| Problem::usage(format!("--frame '{spec}': {error}")))?;
+        let live = Live::new(args, &framing)?;
         let fixed = Fixed {
             listen: args.listen.clone().unwrap_or_else(|| vec![Address::Tcp(([127, 0, 0, 1], 7001).into())]),
             frame: framing.spec(),
@@ -157,9 +163,14 @@ impl Settings {
         }
     }
 
-    /// These settings with what `newer` may change in a running server, and the names of what it may not.
-    pub(crate) fn renewed(&self, newer: &Self) -> (Self, Vec<&'static str>) {
-        let renewed = Self { live: newer.live.clone(), ..self.clone() };
+    /// These settings with what `args` may change in a running server, and the names of what they may not. What cannot
+    /// be run beside the frame and the threads that stay is refused.
+    pub(crate) fn renewed(&self, args: &ServeArgs) -> Result<(Self, Vec<&'static str>), Problem> {
+        let newer = Self::new(args)?;
+        let renewed = self.with_live_of(args).map_err(|problem| {
+            let (text, frame, threads) = (problem.text(), &self.fixed.frame, self.fixed.threads);
+            Problem::usage(format!("{text} (until a restart --frame stays {frame} and --threads {threads})"))
+        })?;
         let (old, new) = (&self.fixed, &newer.fixed);
         let mut restart = Vec::new();
         let mut compare = |name, same: bool| {
@@ -177,7 +188,13 @@ impl Settings {
         compare("mass-silence", old.mass_silence == new.mass_silence);
         compare("autopsy", old.autopsy_ms == new.autopsy_ms);
         compare("log", old.log == new.log);
-        (renewed, restart)
+        Ok((renewed, restart))
+    }
+
+    fn with_live_of(&self, args: &ServeArgs) -> Result<Self, Problem> {
+        let renewed = Self { live: Live::new(args, &self.framing)?, ..self.clone() };
+        renewed.check_shares()?;
+        Ok(renewed)
     }
 }
 
@@ -311,10 +328,39 @@ mod tests {
     #[test]
     fn a_renewal_takes_what_may_change_and_names_the_rest() {
         let old = settings(ServeArgs::default()).unwrap();
-        let new = settings(ServeArgs { threads: Some(2), app: Some(App::Discard), ..with_timeout(8_000) }).unwrap();
-        let (renewed, restart) = old.renewed(&new);
+        let asked = ServeArgs { threads: Some(2), app: Some(App::Discard), ..with_timeout(8_000) };
+        let (renewed, restart) = old.renewed(&asked).unwrap();
         assert_eq!(renewed.live.policy.timeout_ms, 8_000);
         assert_eq!(renewed.fixed, old.fixed);
         assert_eq!(restart, ["app", "threads"]);
+    }
+
+    #[test]
+    fn a_renewal_judges_by_the_frame_that_stays() {
+        let framed = |frame: &str| ServeArgs { frame: Some(frame.into()), ..ServeArgs::default() };
+        for (running, asked) in [("raw", "length:4be"), ("length:4be", "raw")] {
+            let old = settings(framed(running)).unwrap();
+            let (renewed, restart) = old.renewed(&framed(asked)).unwrap();
+            assert_eq!(renewed.live, old.live, "{running}, asked for {asked}");
+            assert_eq!(restart, ["frame"]);
+        }
+        let raw = settings(framed("raw")).unwrap();
+        let error = raw.renewed(&ServeArgs { role: Some(Role::Ask), ..framed("length:4be") }).unwrap_err();
+        assert!(error.text().contains("--role ask needs beats, but --frame raw has none"), "{error:?}");
+        assert!(error.text().contains("until a restart --frame stays raw"), "{error:?}");
+    }
+
+    #[test]
+    fn a_renewal_divides_among_the_threads_that_stay() {
+        let of = |threads, per_address| ServeArgs {
+            threads: Some(threads),
+            per_address: Some(per_address),
+            ..ServeArgs::default()
+        };
+        let four = settings(of(4, 8)).unwrap();
+        let error = four.renewed(&of(1, 2)).unwrap_err();
+        assert!(error.text().contains("--per-address is 2") && error.text().contains("4 or more"), "{error:?}");
+        assert!(error.text().contains("until a restart") && error.text().contains("--threads 4"), "{error:?}");
+        assert_eq!(four.renewed(&of(1, 4)).unwrap().0.live.per_address_max, 4);
     }
 }

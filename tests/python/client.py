@@ -1,9 +1,10 @@
 """A client that shares no code with Heartline: `client.py PORT FORM ROLE`.
 
-FORM is length, number, pairs, json or delimiter; ROLE is the server's, answer or ask. The server echoes, its limit is
-1,024 bytes a message and its timeout two seconds. Says `ok: ...` and exits 0, or fails with an assertion.
+FORM is length, number, pairs, json or delimiter; ROLE is the server's, answer or ask. The server echoes, asks in FORM, its
+limit is 1,024 bytes a message and its timeout two seconds. Says `ok: ...` and exits 0, or fails with an assertion.
 """
 
+import json
 import socket
 import struct
 import sys
@@ -17,7 +18,7 @@ PATIENCE = 10.0
 class Length:
     """`length:4be`"""
 
-    beat = b"\0\0\0\0"
+    beat = ask = b"\0\0\0\0"
     # Every four bytes are a length: nothing but an oversize can be wrong.
     bad = []
     oversize = [struct.pack(">I", MAX + 1), b"\xff\xff\xff\xff", struct.pack(">I", MAX + 1) + b"x" * 50]
@@ -49,9 +50,10 @@ class LineHeader:
     ]
     oversize = [b"1025\r\n", b"length=1025\r\n", b'{"length":1025}\r\n', b"99999999999999999999999999\r\n"]
 
-    def __init__(self, head):
+    def __init__(self, head, ask):
         self.head = head
         self.beat = head % 0
+        self.ask = ask
 
     def encode(self, message):
         return self.head % len(message) + message
@@ -59,7 +61,7 @@ class LineHeader:
     def read(self, stream):
         head = stream.until(b"\r\n")
         if head.startswith(b"{"):
-            digits = head.split(b'"length":')[1].split(b",")[0].strip(b"} ")
+            digits = json.loads(head)["length"]
         elif b"=" in head:
             digits = dict(pair.split(b"=") for pair in head.split(b";"))[b"length"]
         else:
@@ -70,7 +72,7 @@ class LineHeader:
 class Delimiter:
     """`delimiter:\\r\\n`"""
 
-    beat = b"\r\n"
+    beat = ask = b"\r\n"
     bad = []
     oversize = [b"x" * (MAX + 3), b"ok\r\n" + b"y" * (MAX + 3), b"z" * (MAX + 1) + b"\r\n"]
 
@@ -83,9 +85,9 @@ class Delimiter:
 
 FORMS = {
     "length": Length(),
-    "number": LineHeader(b"%d\r\n"),
-    "pairs": LineHeader(b"length=%d;type=3\r\n"),
-    "json": LineHeader(b'{"length":%d,"type":3}\r\n'),
+    "number": LineHeader(b"%d\r\n", b"0\r\n"),
+    "pairs": LineHeader(b"length=%d;type=3\r\n", b"length=0\r\n"),
+    "json": LineHeader(b'{"length":%d,"type":3}\r\n', b'{"length":0}\r\n'),
     "delimiter": Delimiter(),
 }
 
@@ -195,9 +197,10 @@ def check_bad(form, port):
         stream.send(bad)
         took = stream.wait_closed()
         assert took < TIMEOUT / 2, f"{bad!r} was closed only after {took:.3f} s"
-        # In one segment with a good frame: the end comes before the application can send its echo.
+        # In one segment with a good frame: its echo leaves before the end.
         glued = Stream(port)
         glued.send(form.encode(b"good") + bad)
+        assert form.read(glued) == b"good", f"{bad!r} behind a good frame took its echo away"
         took = glued.wait_closed()
         assert took < TIMEOUT / 2, f"{bad!r} behind a good frame was closed only after {took:.3f} s"
         bystander.send(form.encode(b"still here"))
@@ -220,7 +223,10 @@ def check_silence(form, port):
 def check_asked(form, port):
     """The server asks: whoever answers lives, with nothing else said; whoever does not, dies."""
     stream, mute = Stream(port), Stream(port)
-    began, asked = time.monotonic(), 0
+    began, asked = time.monotonic(), 1
+    first = stream.exactly(len(form.ask))
+    assert first == form.ask, first
+    stream.send(form.beat)
     while time.monotonic() - began < 2.5 * TIMEOUT:
         assert form.read(stream) == b"", "nothing but asks is sent to us"
         asked += 1
