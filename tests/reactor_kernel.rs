@@ -1,5 +1,5 @@
-//! R1, R2, R4, L4, L5, L6, L8 over a kernel that follows a script: every would-block, short write and lost edge, and
-//! waits that come an hour late.
+//! R1, R2, R4, R11, L4, L5, L6, L8 over a kernel that follows a script: every would-block, short write and lost edge,
+//! and waits that come an hour late.
 #![cfg(feature = "sim")]
 
 mod support;
@@ -732,6 +732,35 @@ fn a_drain_closes_evenly_over_its_spread_and_cuts_at_its_limit() {
     }
     let waits = rig.kernel.world(|world| world.waits.len());
     assert!(waits < 600, "{waits} waits: it spins between two closes");
+}
+
+#[test]
+fn the_alarm_of_a_nested_reactor_is_set_only_when_the_nearest_deadline_changes() {
+    let mut rig = Rig::default();
+    let options = judged(&mut rig, Role::Watch, 60_000);
+    rig.listen(options);
+    let (socket, id) = rig.peer();
+    rig.reactor.descriptor().unwrap();
+    let before = rig.kernel.world(|world| world.alarms.len());
+    for round in 0..100 {
+        rig.kernel.pass(10);
+        if round % 2 == 0 {
+            rig.kernel.world(|world| world.bytes(socket, &framed(b"x")));
+        }
+        rig.poll(0);
+    }
+    assert_eq!(rig.messages(id).len(), 50);
+    assert_eq!(rig.kernel.world(|world| world.alarms.len()), before, "none of it is nearer");
+    let nearer = rig.reactor.define_policy(policy(Role::Watch, 2000)).unwrap();
+    rig.reactor.set_policy(id, nearer);
+    while rig.is_live(id) {
+        let due_ms = rig.reactor.wait_ms().unwrap();
+        let due_ns = (rig.now_ms() + due_ms) * 1_000_000;
+        assert_eq!(rig.kernel.world(|world| world.alarms.split_off(before)), [Some(due_ns)]);
+        rig.kernel.pass(due_ms);
+        rig.poll(0);
+    }
+    assert_eq!(rig.kernel.world(|world| world.alarms.split_off(before)), [None], "nobody is left");
 }
 
 #[test]
