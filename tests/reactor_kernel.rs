@@ -800,6 +800,51 @@ fn an_application_that_stops_after_the_first_accept_of_all_kills_nobody() {
 }
 
 #[test]
+fn an_obituary_has_the_round_trip_and_the_stalls_it_lived_through() {
+    let mut rig = Rig::default();
+    let options = judged(&mut rig, Role::Ask, 4000);
+    rig.listen(options);
+    let (socket, id) = rig.peer();
+    while rig.output(socket).is_empty() {
+        rig.run(1);
+    }
+    rig.kernel.after(37, move |world| world.bytes(socket, &framed(b"")));
+    rig.run(50);
+    let due = rig.reactor.wait_ms().unwrap();
+    rig.kernel.pass(due + 5000);
+    rig.poll(0);
+    assert_eq!(rig.history.last().unwrap().1.what, What::Stalled(5000));
+    assert_eq!((rig.reactor.counters().stalls, rig.reactor.counters().stalled_ms), (1, 5000));
+    let (_, newcomer) = rig.peer();
+    let obituary = |id| {
+        rig.reactor.close(id, Close::AtOnce, None).unwrap();
+        rig.poll(0);
+        rig.reactor.obituary(id).unwrap().clone()
+    };
+    let [old, new] = [id, newcomer].map(obituary);
+    assert_eq!((old.rtt_ms, old.stalls), (Some(38), 1), "a byte is heard by a clock that is rounded up");
+    assert_eq!((new.rtt_ms, new.stalls), (None, 0));
+}
+
+#[test]
+fn the_longest_turn_that_judged_is_known() {
+    let mut rig = Rig::default();
+    let options = judged(&mut rig, Role::Watch, 4000);
+    rig.listen(options);
+    let peers = rig.peers(4);
+    for (read_ms, longest_us) in [(3, 9_000), (7, 21_000), (1, 21_000)] {
+        let due = rig.reactor.wait_ms().unwrap();
+        rig.kernel.pass(due);
+        rig.kernel.world(|world| {
+            world.read_ns = read_ms * 1_000_000;
+            peers[..3].iter().for_each(|(socket, _)| world.bytes(*socket, &framed(b"x")));
+        });
+        rig.poll(0);
+        assert_eq!(rig.reactor.counters().turn_max_us, longest_us);
+    }
+}
+
+#[test]
 fn a_stop_in_the_middle_of_a_turn_is_not_the_silence_of_those_heard_after_it() {
     let mut rig = Rig::default();
     let options = judged(&mut rig, Role::Watch, 4000);
