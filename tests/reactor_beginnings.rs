@@ -160,15 +160,21 @@ fn nodelay_keepalive_and_buffers_are_set_as_the_options_say() {
     let mut options = options("raw");
     options.socket.keepalive = Some(heartline::reactor::Keepalive { idle_s: 7, interval_s: 3, count: 5 });
     options.socket.user_timeout_ms = 45_000;
+    options.socket.send_buffer_bytes = 30_000;
+    options.socket.receive_buffer_bytes = 20_000;
     let mut pump = Pump::default();
     let id = pump.reactor.adopt(ours.into(), &options, 0, Vec::new(), &[]).unwrap();
     let keepalive = || {
         let idle = getsockopt(&watch, sockopt::TcpKeepIdle).unwrap();
         let interval = getsockopt(&watch, sockopt::TcpKeepInterval).unwrap();
-        (getsockopt(&watch, sockopt::KeepAlive).unwrap(), idle, interval)
+        let count = getsockopt(&watch, sockopt::TcpKeepCount).unwrap();
+        (getsockopt(&watch, sockopt::KeepAlive).unwrap(), idle, interval, count)
     };
     assert!(getsockopt(&watch, sockopt::TcpNoDelay).unwrap());
-    assert_eq!(keepalive(), (true, 7, 3));
+    assert_eq!(keepalive(), (true, 7, 3, 5));
+    // The kernel doubles what it is given.
+    assert_eq!(getsockopt(&watch, sockopt::SndBuf).unwrap(), 2 * 30_000);
+    assert_eq!(getsockopt(&watch, sockopt::RcvBuf).unwrap(), 2 * 20_000);
     assert_eq!(getsockopt(&watch, sockopt::TcpUserTimeout).unwrap(), 45_000, "nobody judges here");
     // L9: where a policy judges, the kernel's timeout is off, also when the policy comes later.
     let judged = pump.reactor.define_policy(heartline::liveness::Policy::im()).unwrap();

@@ -204,8 +204,8 @@ fn a_flood_of_tiny_frames_comes_whole_and_in_order_and_holds_nobody_up() {
                 quiet.frame(b"me too");
             }
         }
-        // R2: 64 frames of one connection in a turn, with its new edge and its old rest.
-        assert!(of_flooder <= 128, "{of_flooder}");
+        // R2: one turn, with its new edge or its old rest.
+        assert!(of_flooder <= 64, "{of_flooder}");
     }
     assert!(turns_of_quiet > 20, "{turns_of_quiet}");
     drop(writer.join().unwrap());

@@ -11,7 +11,8 @@ use heartline::reactor::{
     Close, CloseError, ClosedBy, Config, DrainOptions, Events, ListenOptions, Marks, Reason, ReleaseError, SendError,
     WhenFull,
 };
-use support::{Pump, Told, What, framed, length, small_buffers};
+use nix::libc;
+use support::{Peer, Pump, Told, What, framed, length, policy, small_buffers};
 
 #[test]
 fn a_graceful_close_sends_what_is_queued_then_fin_then_waits_for_the_peers() {
@@ -202,6 +203,37 @@ fn the_obituary_says_all_and_lives_until_the_next_poll() {
     assert!(tcp.rtt_us > 0 && tcp.rto_us > 0, "{tcp:?}");
     pump.poll(Duration::ZERO);
     assert!(pump.reactor.obituary(id).is_none());
+}
+
+/// Drops all that comes for this socket from now on: its kernel acknowledges nothing.
+#[allow(unsafe_code)]
+fn cut_off(peer: &Peer) {
+    let mut drop_all = libc::sock_filter { code: (libc::BPF_RET | libc::BPF_K) as u16, jt: 0, jf: 0, k: 0 };
+    let program = libc::sock_fprog { len: 1, filter: &raw mut drop_all };
+    // SAFETY: the kernel reads one program of one instruction, both on the stack for as long as the call lasts.
+    let outcome = unsafe {
+        libc::setsockopt(
+            peer.0.as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_ATTACH_FILTER,
+            (&raw const program).cast(),
+            size_of_val(&program) as libc::socklen_t,
+        )
+    };
+    assert_eq!(outcome, 0, "{}", std::io::Error::last_os_error());
+}
+
+#[test]
+fn an_obituary_has_what_a_dead_peer_did_not_acknowledge() {
+    let mut pump = Pump::default();
+    let watched = pump.reactor.define_policy(policy(Role::Ask, 900)).unwrap();
+    let (peer, id) = pump.peer(length().policy(watched));
+    cut_off(&peer);
+    pump.reactor.send(id, b"lost").unwrap();
+    pump.reactor.flush();
+    assert_eq!(pump.closed(id).reason(), Some(Reason::Silent));
+    let tcp = pump.reactor.obituary(id).unwrap().tcp.expect("a TCP connection");
+    assert!(tcp.retransmits > 0 && tcp.unacknowledged > 0, "{tcp:?}");
 }
 
 #[test]

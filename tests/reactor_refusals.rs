@@ -492,6 +492,26 @@ fn a_frame_that_grows_over_the_cap_of_all_ends_its_connection_and_gives_its_memo
     assert_eq!(rig.messages(other_id).len(), 1);
 }
 
+/// F2: however they come, a few bytes or none to an edge.
+#[test]
+fn memory_for_unfinished_frames_grows_with_what_came_and_not_with_what_was_promised() {
+    const PEERS: usize = 100;
+    let wire = framed(&[1; 60_000]);
+    for part in [100, 1000, 5000] {
+        let mut rig = Rig::default();
+        rig.listen(length());
+        let peers = rig.peers(PEERS);
+        for sent in wire[..5000].chunks(part) {
+            rig.kernel.world(|world| peers.iter().for_each(|(socket, _)| world.bytes(*socket, sent)));
+            rig.run(1);
+        }
+        rig.kernel.world(|world| peers.iter().for_each(|(socket, _)| world.spurious(*socket)));
+        rig.run(1);
+        let held = rig.reactor.counters().partial_bytes_now as usize;
+        assert!((PEERS * 5000..=PEERS * 10_000).contains(&held), "{held} bytes, in parts of {part}");
+    }
+}
+
 #[test]
 fn a_frame_that_its_peer_does_not_finish_is_given_back_at_the_fin() {
     for begun in [7, 3000] {
