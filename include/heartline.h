@@ -946,9 +946,10 @@ const char *heartline_name(uint32_t table,
 // role=, interval=, suspect=, timeout=, jitter=, rtt-every=, after-first-frame. Any thread.
 //
 // `policy` has `size` bytes (sizeof *policy). What is wrong with the text is written to `why`, a string of at most
-// `why_size` bytes with its NUL, which may be NULL with 0. Borrows all of them for the call.
+// `why_size` bytes with its NUL, which may be NULL with 0; where the number says it all it is empty. Borrows all of them
+// for the call.
 //
-// Returns 0, HEARTLINE_ERR_POLICY, HEARTLINE_ERR_NULL or HEARTLINE_ERR_VERSION.
+// Returns 0, HEARTLINE_ERR_POLICY, _NULL, _INVALID (not UTF-8) or _VERSION.
 int32_t heartline_policy_parse(const char *text,
                                struct heartline_policy *policy,
                                size_t size,
@@ -1073,7 +1074,7 @@ int32_t heartline_monitor_read_stats(struct heartline_monitor *monitor,
 
 // Reads a codec such as "length:2be,head=4,max=64K,ask=@2:0001"; docs/framing.md has them all. `*out` is the caller's,
 // to be freed by heartline_codec_free. What is wrong is written to `why`, a string of at most `why_size` bytes with its
-// NUL, which may be NULL with 0. Any thread.
+// NUL, which may be NULL with 0; where the number says it all it is empty. Any thread.
 //
 // Returns 0, HEARTLINE_ERR_SPEC, _NULL or _INVALID (not UTF-8).
 int32_t heartline_codec_parse(const char *spec,

@@ -5,7 +5,7 @@ use std::fmt::Display;
 use std::slice;
 
 use super::codes::{HEARTLINE_ERR_INVALID, HEARTLINE_ERR_NULL, HEARTLINE_ERR_SHORT};
-use super::guard::Outcome;
+use super::guard::{Outcome, apart};
 
 /// The text behind a pointer: UTF-8, as every text of this interface.
 ///
@@ -69,6 +69,16 @@ pub(super) unsafe fn put_text(buffer: *mut c_char, size: usize, text: &str) -> O
     // SAFETY: passed on.
     unsafe { explain(buffer, size, &text) };
     Ok(length)
+}
+
+/// A call that explains some of its failures: whatever it returns, `why` is a string then.
+///
+/// # Safety
+/// As [`explain`].
+pub(super) unsafe fn explained(why: *mut c_char, why_size: usize, call: impl FnOnce() -> Outcome) -> i32 {
+    // SAFETY: passed on.
+    unsafe { explain(why, why_size, &"") };
+    apart(call)
 }
 
 /// Writes bytes that must fit into a buffer of the caller's; how many.

@@ -3,9 +3,8 @@
 use std::ffi::c_char;
 
 use super::HEARTLINE_OFF;
-use super::buffers::{explain, string};
+use super::buffers::{explain, explained, string};
 use super::codes::{HEARTLINE_ERR_INVALID, HEARTLINE_ERR_POLICY};
-use super::guard::apart;
 use super::sized::{self, Sized_};
 use crate::liveness::{Policy, PolicyId, Role};
 
@@ -104,9 +103,10 @@ impl heartline_policy {
 /// role=, interval=, suspect=, timeout=, jitter=, rtt-every=, after-first-frame. Any thread.
 ///
 /// `policy` has `size` bytes (sizeof *policy). What is wrong with the text is written to `why`, a string of at most
-/// `why_size` bytes with its NUL, which may be NULL with 0. Borrows all of them for the call.
+/// `why_size` bytes with its NUL, which may be NULL with 0; where the number says it all it is empty. Borrows all of them
+/// for the call.
 ///
-/// Returns 0, HEARTLINE_ERR_POLICY, HEARTLINE_ERR_NULL or HEARTLINE_ERR_VERSION.
+/// Returns 0, HEARTLINE_ERR_POLICY, _NULL, _INVALID (not UTF-8) or _VERSION.
 ///
 /// # Safety
 /// `text` is NULL or a string; `policy` is NULL or has `size` bytes; `why` is NULL or has `why_size`.
@@ -118,7 +118,7 @@ pub unsafe extern "C" fn heartline_policy_parse(
     why: *mut c_char,
     why_size: usize,
 ) -> i32 {
-    apart(|| {
+    let parse = || {
         // SAFETY: passed on.
         let text = unsafe { string(text) }?;
         let parsed = match Policy::parse(text) {
@@ -132,7 +132,9 @@ pub unsafe extern "C" fn heartline_policy_parse(
         // SAFETY: passed on.
         unsafe { sized::write(policy, size, &heartline_policy::of(&parsed)) }?;
         Ok(0)
-    })
+    };
+    // SAFETY: passed on.
+    unsafe { explained(why, why_size, parse) }
 }
 
 /// Slots of C to policies of a monitor. Slot 0 is there from the first: the profile `im`.

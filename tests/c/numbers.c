@@ -82,7 +82,9 @@ static void codecs(void)
     HEARTLINE_INIT(config);
     config.kind = HEARTLINE_CODEC_RAW;
     config.field_bytes = 4; /* of another kind */
+    memset(why, 'x', sizeof why);
     INVALID(heartline_codec_new(&config, &codec, why, sizeof why));
+    CHECK(why[0] == 0); /* a string all the same */
     HEARTLINE_INIT(config);
     config.kind = HEARTLINE_CODEC_LENGTH;
     config.field_bytes = 5;

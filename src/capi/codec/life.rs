@@ -4,7 +4,7 @@ use std::ffi::c_char;
 use std::sync::Arc;
 
 use super::settings::{from_config, heartline_codec_config};
-use crate::capi::buffers::{explain, put_text, string};
+use crate::capi::buffers::{explain, explained, put_text, string};
 use crate::capi::codes::{HEARTLINE_ERR_NULL, HEARTLINE_ERR_SPEC};
 use crate::capi::guard::{Outcome, apart, free, give};
 use crate::capi::sized;
@@ -16,7 +16,7 @@ pub struct heartline_codec(pub(super) Arc<Framing>);
 
 /// Reads a codec such as "length:2be,head=4,max=64K,ask=@2:0001"; docs/framing.md has them all. `*out` is the caller's,
 /// to be freed by heartline_codec_free. What is wrong is written to `why`, a string of at most `why_size` bytes with its
-/// NUL, which may be NULL with 0. Any thread.
+/// NUL, which may be NULL with 0; where the number says it all it is empty. Any thread.
 ///
 /// Returns 0, HEARTLINE_ERR_SPEC, _NULL or _INVALID (not UTF-8).
 ///
@@ -29,12 +29,14 @@ pub unsafe extern "C" fn heartline_codec_parse(
     why: *mut c_char,
     why_size: usize,
 ) -> i32 {
-    apart(|| {
+    let parse = || {
         // SAFETY: passed on.
         let spec = unsafe { string(spec) }?;
         // SAFETY: passed on.
         unsafe { make(Framing::parse(spec), out, why, why_size) }
-    })
+    };
+    // SAFETY: passed on.
+    unsafe { explained(why, why_size, parse) }
 }
 
 /// The same by settings.
@@ -51,14 +53,16 @@ pub unsafe extern "C" fn heartline_codec_new(
     why: *mut c_char,
     why_size: usize,
 ) -> i32 {
-    apart(|| {
+    let read = || {
         // SAFETY: passed on.
         let config = unsafe { sized::read(config) }?;
         // SAFETY: its pointers are what it says.
         let made = unsafe { from_config(&config) }?;
         // SAFETY: passed on.
         unsafe { make(made, out, why, why_size) }
-    })
+    };
+    // SAFETY: passed on.
+    unsafe { explained(why, why_size, read) }
 }
 
 /// # Safety
