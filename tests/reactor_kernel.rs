@@ -844,33 +844,14 @@ fn the_longest_turn_that_judged_is_known() {
     }
 }
 
-#[test]
-fn a_stop_in_the_middle_of_a_turn_is_not_the_silence_of_those_heard_after_it() {
-    let mut rig = Rig::default();
+/// Two peers are heard in a turn in which each read takes 900 ms: both have their whole timeout from its end.
+fn both_live_for_their_timeout_after_a_slow_turn(mut rig: Rig, rest_ms: u64) {
     let options = judged(&mut rig, Role::Watch, 4000);
     rig.listen(options);
     let peers = rig.peers(2);
-    rig.kernel.world(|world| {
-        world.read_ns = 900_000_000;
-        peers.iter().for_each(|(socket, _)| world.bytes(*socket, &framed(b"x")));
-    });
-    rig.poll(0);
-    rig.kernel.world(|world| world.read_ns = 0);
-    rig.run(3990);
-    assert!(peers.iter().all(|(_, id)| rig.is_live(*id)), "heard at the end of the turn, less than a timeout ago");
-    rig.run(20);
-    assert!(peers.iter().all(|(_, id)| !rig.is_live(*id)));
-}
-
-/// The same where the stop lies between two waits of one turn: the list was full.
-#[test]
-fn a_stop_between_two_waits_of_a_turn_is_not_the_silence_of_those_heard_before_it() {
-    let mut rig = Rig::default();
-    rig.kernel.world(|world| world.list_max = 1);
-    let options = judged(&mut rig, Role::Watch, 4000);
-    rig.listen(options);
-    let peers = rig.peers(2);
-    rig.run(500);
+    if rest_ms > 0 {
+        rig.run(rest_ms);
+    }
     rig.kernel.world(|world| {
         world.read_ns = 900_000_000;
         peers.iter().for_each(|(socket, _)| world.bytes(*socket, &framed(b"x")));
@@ -881,6 +862,19 @@ fn a_stop_between_two_waits_of_a_turn_is_not_the_silence_of_those_heard_before_i
     assert!(peers.iter().all(|(_, id)| rig.is_live(*id)), "heard in a turn that ended less than a timeout ago");
     rig.run(20);
     assert!(peers.iter().all(|(_, id)| !rig.is_live(*id)));
+}
+
+#[test]
+fn a_stop_in_the_middle_of_a_turn_is_not_the_silence_of_those_heard_after_it() {
+    both_live_for_their_timeout_after_a_slow_turn(Rig::default(), 0);
+}
+
+/// The same where the stop lies between two waits of one turn: the list was full.
+#[test]
+fn a_stop_between_two_waits_of_a_turn_is_not_the_silence_of_those_heard_before_it() {
+    let rig = Rig::default();
+    rig.kernel.world(|world| world.list_max = 1);
+    both_live_for_their_timeout_after_a_slow_turn(rig, 500);
 }
 
 #[test]

@@ -270,9 +270,9 @@ impl<N: Net> Reactor<N> {
         if count == 0 {
             if is_over {
                 // Nobody has exceeded the cap: the room was for bytes that did not come.
-                let grown = inbound.memory();
+                let with_room = inbound.memory();
                 inbound.bytes.shrink_to_fit();
-                self.counters.partial_bytes_now -= (grown - inbound.memory()) as u64;
+                self.counters.partial_bytes_now -= (with_room - inbound.memory()) as u64;
             }
             return self.read_nothing(slot, read);
         }
