@@ -14,7 +14,7 @@ use capi_support::client::{PATIENCE, connect};
 use capi_support::example::Example;
 use capi_support::library::compile;
 use capi_support::process::Process;
-use capi_support::root;
+use capi_support::{programs_in, root};
 use nix::sys::signal::Signal;
 
 const PEERS: u64 = 2_000;
@@ -134,6 +134,31 @@ fn what_is_marked_is_all_that_heartline_brings() {
         let new = example.written(&format!("new_{library}.c"));
         for of_the_old in ["timeout_s", "last_seen", "on_second", "LIST_"] {
             assert!(old.contains(of_the_old) && !new.contains(of_the_old), "{library}: {of_the_old}");
+        }
+    }
+}
+
+/// The difference in the guide has its lines from the example, in their order, and marked there as they are in it.
+#[test]
+fn the_difference_in_the_guide_is_that_of_the_example() {
+    let source = std::fs::read_to_string(root().join("examples/c/libevent_monitor.c")).unwrap();
+    let mut within = ' ';
+    let mut marked = source.lines().map(|line| {
+        let opens = ['+', '-'].into_iter().find(|mark| line.contains(&format!("/* {mark}{{")));
+        within = opens.unwrap_or(within);
+        let own = ['+', '-'].into_iter().find(|mark| line.contains(&format!("/* {mark}")));
+        let mark = own.unwrap_or(within);
+        if line.contains(&format!("* {within}}} */")) {
+            within = ' ';
+        }
+        (mark, line.trim_start())
+    });
+    for difference in programs_in("docs/c-guide.md", "diff") {
+        for line in difference.lines() {
+            let (mark, text) = line.split_at(1);
+            let wanted =
+                |&(found, source): &(char, &str)| mark == found.to_string() && source.starts_with(text.trim_start());
+            assert!(marked.any(|line| wanted(&line)), "{line:?} is not in the example, or not there");
         }
     }
 }
