@@ -59,6 +59,14 @@ fn luajit() {
     tests_pass("luajit", "luajit-2.1");
 }
 
+/// As the head of the module says.
+#[test]
+fn a_reader_builds_the_module_and_runs_its_test() {
+    let example = Example::built(BINDING, &STRICT);
+    let said = said(&mut example.command("test.lua", &[]));
+    assert!(said.starts_with("ok Lua 5.4"), "{said}");
+}
+
 /// The same script with every access to memory checked.
 #[test]
 fn lua_5_4_under_valgrind() {

@@ -53,14 +53,17 @@ impl Example {
         let (Some(line), None) = (fitting.next(), fitting.next()) else {
             panic!("{}: {word:?} is not in one of {:?}", self.name, self.runs)
         };
-        let mut line = line.replacen("./", "exec ./", 1);
+        let mut line = line.clone();
         for (part, value) in replaced {
             assert!(line.contains(part), "{}: no {part:?} in {line}", self.name);
             line = line.replacen(part, value, 1);
         }
-        let line: Vec<String> = line.split(' ').filter_map(argument).collect();
+        let mut words: Vec<String> = line.split(' ').filter_map(argument).collect();
+        // Signals are for the program, not for a shell that waits for it.
+        let program = words.iter().position(|word| !word.contains('=')).unwrap();
+        words.insert(program, "exec".to_owned());
         let mut command = Command::new("sh");
-        command.args(["-c", &line.join(" ")]).current_dir(&self.folder);
+        command.args(["-c", &words.join(" ")]).current_dir(&self.folder);
         command
     }
 
