@@ -85,7 +85,7 @@ int main(int argc, char **argv)
     }
     struct pollfd ready[2] = {{.fd = listener, .events = POLLIN},
                               {.fd = must(heartline_reactor_fd(reactor), "descriptor"), .events = POLLIN}};
-    printf("listening on 127.0.0.1:%d \n", ntohs(at.sin_port));
+    printf("listening on 127.0.0.1:%d\n", ntohs(at.sin_port));
     fflush(stdout);
 
     while (left != 0) {

@@ -163,7 +163,7 @@ int main(int argc, char **argv)
         heartline_reactor_listen(reactor, argc > 1 ? argv[1] : "127.0.0.1:0", codec, &listening), "listen");
     heartline_codec_free(codec); /* the reactor keeps what it needs */
     must(heartline_reactor_listener_address(reactor, listener, at, sizeof at), "address");
-    printf("listening on %s \n", at);
+    printf("listening on %s\n", at);
     fflush(stdout);
 
     while (!draining || heartline_reactor_is_drained(reactor) == 0) {

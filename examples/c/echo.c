@@ -33,7 +33,7 @@ int main(int argc, char **argv)
     must(heartline_reactor_policy(reactor, 0, &policy), "policy");
     int32_t listener = must(heartline_reactor_listen(reactor, argc > 1 ? argv[1] : "127.0.0.1:0", codec, NULL), "listen");
     must(heartline_reactor_listener_address(reactor, listener, at, sizeof at), "address");
-    printf("listening on %s \n", at);
+    printf("listening on %s\n", at);
     fflush(stdout);
     for (;;) {
         int32_t count = must(heartline_reactor_poll(reactor, events, 256, -1), "poll");

@@ -77,7 +77,7 @@ int main(int argc, char **argv)
     watch(epoll, heart);
     watch(epoll, timer);
     watch(epoll, udp);
-    printf("listening on %s \n", at);
+    printf("listening on %s\n", at);
     fflush(stdout);
 
     while (seconds_left != 0) {

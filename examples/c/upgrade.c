@@ -200,7 +200,7 @@ int main(int argc, char **argv)
     must(heartline_reactor_listener_address(reactor, listener, at, sizeof at), "address");
     sigaction(SIGUSR2, &upgrade, NULL);
     sigaction(SIGTERM, &end, NULL);
-    printf("%d listening on %s \n", (int)getpid(), at);
+    printf("%d listening on %s\n", (int)getpid(), at);
     fflush(stdout);
 
     while (!ending) {
