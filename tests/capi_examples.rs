@@ -3,55 +3,20 @@
 mod capi_support;
 
 use std::io::{Read, Write};
-use std::net::{TcpStream, UdpSocket};
-use std::path::{Path, PathBuf};
+use std::net::UdpSocket;
+use std::path::Path;
 use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use capi_support::client::{self, PATIENCE, receive, send};
-use capi_support::library::{compile, library, released_with};
+use capi_support::client::{PATIENCE, receive, send};
+use capi_support::example::{Server, example};
+use capi_support::library::{compile, library};
 use capi_support::process::{Process, said};
 use capi_support::root;
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use nix::sys::signal::Signal;
 
 const PEERS: u32 = 2_000;
-
-fn example(name: &str, libraries: &[&str]) -> PathBuf {
-    let source = root().join(format!("examples/c/{name}.c"));
-    let flags = ["-std=c99", "-O1", "-Wall", "-Wextra", "-Werror"];
-    compile("cc", &flags, &[&source], &released_with(libraries), &format!("example-{name}"))
-}
-
-/// A running example, killed when dropped.
-struct Server {
-    process: Process,
-    at: String,
-}
-
-impl Server {
-    fn start(program: &Path, arguments: &[&str]) -> Self {
-        let mut process = Process::start(Command::new(program).args(arguments));
-        let at = process.address();
-        Self { process, at }
-    }
-
-    fn connect(&self) -> TcpStream {
-        client::connect(&self.at)
-    }
-
-    fn port(&self) -> &str {
-        self.at.rsplit(':').next().unwrap()
-    }
-
-    /// Waits for an end without an error; what it said meanwhile.
-    fn ended(self) -> String {
-        let output = self.process.finish();
-        assert!(output.status.success(), "{}", output.status);
-        String::from_utf8(output.stdout).unwrap()
-    }
-}
 
 /// Clients that beat once a second while the server is stopped for `stopped`: how many of their connections it closed,
 /// and whether all beats were answered.
@@ -127,32 +92,6 @@ fn a_shadow_only_says_what_it_would_have_done() {
 }
 
 #[test]
-fn the_chat_has_rooms_and_says_goodbye() {
-    let server = Server::start(&example("chat", &[]), &["127.0.0.1:0"]);
-    let [mut a, mut b, mut c] = [(); 3].map(|()| server.connect());
-    send(&mut a, b"/join den");
-    send(&mut b, b"/join den");
-    // Nothing says that both have moved: it is said again until it is heard.
-    b.set_read_timeout(Some(Duration::from_millis(50))).unwrap();
-    let mut heard = [0; 4];
-    while b.read_exact(&mut heard).is_err() {
-        send(&mut a, b"hello");
-    }
-    b.set_read_timeout(Some(PATIENCE)).unwrap();
-    let mut message = [0; 5];
-    b.read_exact(&mut message).unwrap();
-    assert_eq!((heard, &message), ([0, 0, 0, 5], b"hello"));
-    server.process.signal(Signal::SIGTERM);
-    // Who is in another room heard nothing before it.
-    for peer in [&mut a, &mut c] {
-        assert_eq!(receive(peer), b"(the server restarts)");
-        assert_eq!(peer.read(&mut [0]).unwrap(), 0);
-    }
-    let last = std::iter::repeat_with(|| receive(&mut b)).find(|message| message != b"hello");
-    assert_eq!(last.unwrap(), b"(the server restarts)");
-}
-
-#[test]
 fn a_reactor_lives_in_a_foreign_epoll_loop() {
     let mut server = Server::start(&example("epoll_host", &[]), &["127.0.0.1:0", "2"]);
     let mut client = server.connect();
@@ -197,32 +136,6 @@ fn connections_are_adopted_and_given_back() {
     let mut rest = String::new();
     client.read_to_string(&mut rest).unwrap();
     assert_eq!(rest, "back, 0 unread, 0 unsent\n");
-    server.ended();
-}
-
-#[test]
-fn live_connections_move_to_a_new_process() {
-    let mut server = Server::start(&example("upgrade", &[]), &["0"]);
-    let mut clients: Vec<_> = (0..50).map(|_| server.connect()).collect();
-    for client in &mut clients {
-        send(client, b"before");
-        assert_eq!(receive(client), b"before");
-        // The first half of a frame, whose second half the successor reads.
-        client.write_all(b"\0\0\0\x05af").unwrap();
-    }
-    server.process.signal(Signal::SIGUSR2);
-    assert_eq!(server.process.line(), "took over 50 connections");
-    let line = server.process.line();
-    let successor: i32 = line.split(' ').next().unwrap().parse().unwrap();
-    for client in &mut clients {
-        client.write_all(b"ter").unwrap();
-        assert_eq!(receive(client), b"after");
-    }
-    // New ones come to it by the same socket.
-    let mut new = server.connect();
-    send(&mut new, b"new");
-    assert_eq!(receive(&mut new), b"new");
-    kill(Pid::from_raw(successor), Signal::SIGTERM).unwrap();
     server.ended();
 }
 
