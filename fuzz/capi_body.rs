@@ -36,6 +36,14 @@ fn fair(result: i32) -> i32 {
     result
 }
 
+/// The target: which level is in the first byte.
+pub fn any_level(data: &[u8]) {
+    match data.split_first() {
+        Some((first, rest)) if first % 4 == 0 => level_3(rest),
+        _ => levels_1_and_2(data),
+    }
+}
+
 /// The library itself and levels 1 and 2; nothing here makes a system call but to read the clock.
 pub fn levels_1_and_2(data: &[u8]) {
     let mut script = Script(data);

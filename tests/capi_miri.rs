@@ -36,6 +36,17 @@ fn scripts_of_level_3() {
     scripts(1500, capi_body::level_3);
 }
 
+#[test]
+#[cfg_attr(miri, ignore = "it reads files, and makes system calls")]
+fn scripts_that_the_fuzzer_found() {
+    let corpus = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus/capi");
+    let files: Vec<_> = std::fs::read_dir(corpus).unwrap().map(|entry| entry.unwrap().path()).collect();
+    assert!(files.len() > 20, "{} scripts", files.len());
+    for file in files {
+        capi_body::any_level(&std::fs::read(file).unwrap());
+    }
+}
+
 /// The body names each export that it calls, in one of its files.
 #[test]
 #[cfg_attr(miri, ignore = "it reads files")]
