@@ -18,7 +18,16 @@ impl World {
         let count = fair(unsafe { heartline_reactor_poll(self.reactor, place, capacity as u32, wait) });
         assert!(count as usize <= capacity);
         unsafe { events.set_len(count as usize) };
+        let mut accepted = BTreeSet::new();
         for event in &events {
+            // The word that is set at OPENED is in every event that follows.
+            assert!(
+                !accepted.contains(&event.id),
+                "more of an accepted connection in the batch of its OPENED: {event:?}"
+            );
+            if event.kind == HEARTLINE_EVENT_OPENED && event.listener != HEARTLINE_NO_LISTENER {
+                accepted.insert(event.id);
+            }
             self.told(event);
         }
     }
