@@ -44,7 +44,8 @@
  *   HEARTLINE_ERR_STALE. `user` is your word, a number or a pointer; Heartline never reads it.
  *
  * Events. Every OPENED has exactly one CLOSED, the last event of its id, whoever closed. Later events of a closed id in
- *   the same batch still carry `user`: free your object at CLOSED (or CONNECT_FAILED), nowhere else.
+ *   the same batch still carry `user`: free your object at CLOSED (or CONNECT_FAILED), nowhere else. Give connect and
+ *   adopt your word; of an accepted connection set it at OPENED: no other event of it is in that batch.
  *
  * Time. A clock of your own is in milliseconds, monotonic, rounded down; heartline_now_ms is one. A function named
  *   _ms takes or gives milliseconds. Silence is attended time: while this process was stopped or busy, nobody was silent.
@@ -318,7 +319,8 @@
 // The connection is closed with outbox_full.
 #define HEARTLINE_WHEN_FULL_CLOSE 3
 
-// Event: a connection lives: accepted, dialled or adopted.
+// Event: a connection lives: accepted, dialled or adopted. Of an accepted one nothing else is told in this batch, so that
+// what HEARTLINE_SET_USER gives it now is in all its later events.
 #define HEARTLINE_EVENT_OPENED 1
 
 // Event: a whole message came.

@@ -12,6 +12,7 @@ use capi_support::client::{connect, receive_of, send};
 use capi_support::example::Example;
 use capi_support::library::{self, released_with};
 use capi_support::process::{Process, said};
+use capi_support::server::Server;
 use capi_support::{programs_in, root};
 
 const STRICT: [&str; 5] = ["-std=gnu99", "-Wall", "-Wextra", "-Werror", "-pedantic"];
@@ -76,6 +77,24 @@ fn lua_5_4_under_valgrind() {
             .arg(root().join("bindings/lua/test.lua"))
             .env("LUA_CPATH", module("gcc", "lua5.4", "valgrind")),
     );
+}
+
+/// A script of tests/lua, which says at its end that it is well.
+fn script(name: &str, argument: &str) {
+    let modules = module("gcc", "lua5.4", name);
+    let script = root().join("tests/lua").join(name).with_extension("lua");
+    assert_eq!(said(Command::new("lua5.4").arg(script).arg(argument).env("LUA_CPATH", modules)), "ok\n");
+}
+
+#[test]
+fn against_the_echo_server_in_c() {
+    let server = Server::with("echo", &["127.0.0.1:0", "im,timeout=1s"]);
+    script("echo", &server.at);
+}
+
+#[test]
+fn what_a_script_writes_for_a_player_who_is_gone() {
+    script("on_closed", "");
 }
 
 /// It echoes on the port that it names, for ever: here, on another and once.

@@ -4,7 +4,7 @@
  *
  *   make lib
  *   cc -Iinclude -o upgrade examples/c/upgrade.c -Ltarget/capi -lheartline -Wl,-rpath,target/capi
- *   ./upgrade 7008                  then: kill -USR2 PID
+ *   ./upgrade 7008 [game,timeout=20s]            then: kill -USR2 PID
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -188,11 +188,14 @@ int main(int argc, char **argv)
     struct sigaction upgrade = {.sa_handler = on_upgrade}, end = {.sa_handler = on_end};
     heartline_codec *codec;
     heartline_reactor *reactor;
+    heartline_policy policy;
     char at[HEARTLINE_ADDRESS_BYTES], inherited[32];
 
     must(heartline_check_abi(HEARTLINE_ABI_VERSION), "library");
     must(heartline_codec_parse("length:4be", &codec, NULL, 0), "codec");
     must(heartline_reactor_new(NULL, &reactor), "reactor");
+    must(heartline_policy_parse(argc > 2 ? argv[2] : "im", &policy, sizeof policy, NULL, 0), "policy");
+    must(heartline_reactor_policy(reactor, 0, &policy), "policy");
     int successor = getenv("UPGRADE_FD") != NULL;
     int listening = successor ? take_over(reactor, codec) : open_listener(argc > 1 ? atoi(argv[1]) : 0);
     snprintf(inherited, sizeof inherited, "fd:%d", dup(listening));

@@ -6,6 +6,7 @@ pub(crate) mod client;
 pub(crate) mod example;
 pub(crate) mod library;
 pub(crate) mod process;
+pub(crate) mod server;
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -46,7 +46,8 @@ pub struct heartline_event {
 
 const _: () = assert!(size_of::<heartline_event>() == 64);
 
-/// Event: a connection lives: accepted, dialled or adopted.
+/// Event: a connection lives: accepted, dialled or adopted. Of an accepted one nothing else is told in this batch, so that
+/// what HEARTLINE_SET_USER gives it now is in all its later events.
 pub const HEARTLINE_EVENT_OPENED: u8 = 1;
 /// Event: a whole message came.
 pub const HEARTLINE_EVENT_MESSAGE: u8 = 2;
