@@ -19,8 +19,30 @@ const SANITIZERS: &[&str] = &["-fsanitize=address,undefined", "-fno-sanitize-rec
 
 /// The programs; a test checks that none is forgotten.
 const PROGRAMS: &[&str] = &[
-    "custom", "ends", "fork", "full", "ids", "nested", "null", "numbers", "order", "sigpipe", "sizes", "threads",
-    "transfer", "users",
+    "codecs",
+    "config",
+    "custom",
+    "ends",
+    "events",
+    "fork",
+    "full",
+    "ids",
+    "limits",
+    "listeners",
+    "nested",
+    "null",
+    "numbers",
+    "order",
+    "policies",
+    "sends",
+    "sets",
+    "sigpipe",
+    "sizes",
+    "sockets",
+    "threads",
+    "transfer",
+    "users",
+    "verdicts",
 ];
 
 fn source(name: &str) -> PathBuf {
@@ -60,7 +82,10 @@ macro_rules! programs {
         }
     )*};
 }
-programs!(custom ends fork full ids nested null numbers order sigpipe sizes threads transfer users);
+programs!(
+    codecs config custom ends events fork full ids limits listeners nested null numbers order policies sends sets sigpipe
+    sizes sockets threads transfer users verdicts
+);
 
 #[test]
 fn no_program_is_forgotten() {

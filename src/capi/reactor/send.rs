@@ -1,5 +1,6 @@
 //! Sending on level 3. Everything is copied before a function returns, and leaves at the next flush or poll.
 
+use std::cell::Cell;
 use std::ffi::c_void;
 
 use super::{heartline_reactor, within};
@@ -139,18 +140,22 @@ pub unsafe extern "C" fn heartline_reactor_broadcast(
                 return Err(HEARTLINE_ERR_NULL);
             }
             let message = bytes(data, len)?;
-            let each = (0..count).map(|index| ConnectionId::from_raw(ids.add(index).read_unaligned()));
-            let outcome = engine.reactor.broadcast(each, None, message);
-            if !results.is_null() {
-                // In the order of the ids: those that were refused are met one after the other.
-                let mut refused = outcome.refused.iter().peekable();
-                for index in 0..count {
-                    let id = ConnectionId::from_raw(ids.add(index).read_unaligned());
-                    let result = refused.next_if(|(who, _)| *who == id).map_or(0, |(_, error)| send_error(error));
-                    results.add(index).write_unaligned(result);
+            let place = Cell::new(0);
+            let put = |result: i32| {
+                if !results.is_null() {
+                    results.add(place.get()).write_unaligned(result);
                 }
-            }
-            Ok(saturated(outcome.accepted))
+            };
+            let mut each = (0..count).map(|index| {
+                place.set(index);
+                put(0);
+                ConnectionId::from_raw(ids.add(index).read_unaligned())
+            });
+            // By its place, not by its id: one that is given twice may be refused once.
+            let accepted = engine.reactor.broadcast_telling(&mut each, None, message, &mut |_, error| {
+                put(send_error(&error));
+            });
+            Ok(saturated(accepted))
         })
     }
 }
