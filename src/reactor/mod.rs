@@ -67,6 +67,8 @@ pub use self::connection::ConnectionId;
 pub use self::counters::Counters;
 pub use self::drain::DrainOptions;
 pub use self::events::{ARENA_BYTES, Event, EventKind, Events, Iter};
+#[cfg(feature = "capi")]
+pub(crate) use self::linux::Birth;
 pub use self::linux::Linux;
 pub use self::mailbox::MailboxError;
 pub use self::net::{Address, AddressError};
