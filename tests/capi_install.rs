@@ -176,3 +176,56 @@ fn the_pages_name_every_flag_and_every_function() {
     }
     assert!(!page.contains('@') && page.contains("HEARTLINE_ERR_STALE"));
 }
+
+/// What cargo-c is told in Cargo.toml is what the Makefile and scripts/capi-install do: flags, names, features.
+#[test]
+fn cargo_c_is_told_what_make_does() {
+    let mut command = Command::new(env!("CARGO"));
+    let metadata = said(command.args(["metadata", "--no-deps", "--offline", "--format-version=1"]).current_dir(root()));
+    let metadata: serde_json::Value = serde_json::from_str(&metadata).unwrap();
+    let package =
+        metadata["packages"].as_array().unwrap().iter().find(|package| package["name"] == "heartline").unwrap();
+    let capi = &package["metadata"]["capi"];
+
+    // The flags that reach rustc. cargo-c makes the SONAME itself and asks for the system's libraries itself.
+    let recipe = said(Command::new("make").args(["--no-print-directory", "--dry-run", "lib"]).current_dir(root()));
+    let (cargo, rustc) = recipe.split_once(" -- ").expect("cargo rustc OPTIONS -- FLAGS");
+    let rustc = rustc.replace("\\\n", " ");
+    let rustc = rustc.lines().next().unwrap();
+    let ours = |words: &str| -> BTreeSet<String> {
+        let joined = words.replace("-C ", "-C").replace("--cfg ", "--cfg=").replace("--print ", "--print=");
+        let own = |word: &&str| !word.contains("-soname") && !word.starts_with("--print=");
+        joined.split_whitespace().filter(own).map(str::to_owned).collect()
+    };
+    let told = ours(capi["library"]["rustflags"].as_str().unwrap());
+    assert_eq!(told, ours(rustc));
+    assert!(told.contains("-Clink-arg=-Wl,-z,nodelete") && told.contains("--cfg=heartline_library"), "{told:?}");
+
+    // cargo-c always asks for the feature `capi`; it must bring what the library needs and nothing of the command line.
+    assert!(cargo.contains("--no-default-features --features capi"), "{cargo}");
+    let with = |feature: &str| package["features"][feature].as_array().unwrap().clone();
+    assert_eq!((with("capi"), with("net").contains(&"cli".into())), (vec!["net".into()], false));
+    let manifest = fs::read_to_string(root().join("Cargo.toml")).unwrap();
+    assert!(manifest.contains("cargo cinstall --profile capi --no-default-features --features capi`"));
+
+    // What is installed has the same names.
+    let place = folder("cargo-c");
+    install("install", &place);
+    let installed = files(&place);
+    let name = |of: &str, key: &str| capi[of][key].as_str().unwrap().to_owned();
+    let soversion = said(Command::new(root().join("scripts/capi-install")).arg("--soversion"));
+    for path in [
+        format!("usr/include/{}.h", name("header", "name")),
+        format!("usr/lib/pkgconfig/{}.pc", name("pkg_config", "filename")),
+        format!("usr/lib/lib{}.a", name("library", "name")),
+        format!("usr/lib/lib{}.so.{}", name("library", "name"), soversion.trim()),
+    ] {
+        assert!(installed.contains(&path), "no {path} in {installed:#?}");
+    }
+    assert_eq!((&capi["header"]["subdirectory"], &capi["header"]["generation"]), (&false.into(), &false.into()));
+    let assets = capi["install"]["include"]["asset"].as_array().unwrap();
+    assert_eq!(assets.len(), 1);
+    assert!(root().join(assets[0]["from"].as_str().unwrap()).is_file());
+    let package_file = fs::read_to_string(place.join("usr/lib/pkgconfig/heartline.pc")).unwrap();
+    assert!(package_file.contains(&format!("Name: {}", name("pkg_config", "name"))), "{package_file}");
+}

@@ -85,7 +85,8 @@ static void on_accept(struct evconnlistener *listener, evutil_socket_t fd, struc
     bufferevent_enable(client->stream, EV_READ | EV_WRITE);
     client->last_seen = now_s;                                                                         /* - */
     LIST_INSERT_HEAD(&clients, client, others);                                                        /* - */
-    heartline_monitor_add(monitor, (uint64_t)(uintptr_t)client, 1, heartline_now_ms(), &client->peer); /* + */
+    if (heartline_monitor_add(monitor, (uint64_t)(uintptr_t)client, 1, heartline_now_ms(), &client->peer)) /* + */
+        abort(); /* + sixteen million are the most */
     clients_now++;
 }
 

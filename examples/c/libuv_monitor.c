@@ -97,7 +97,8 @@ static void on_connection(uv_stream_t *listener, int status)
     client->stream.data = client;
     client->last_seen = now_s;                                                                         /* - */
     LIST_INSERT_HEAD(&clients, client, others);                                                        /* - */
-    heartline_monitor_add(monitor, (uint64_t)(uintptr_t)client, 1, heartline_now_ms(), &client->peer); /* + */
+    if (heartline_monitor_add(monitor, (uint64_t)(uintptr_t)client, 1, heartline_now_ms(), &client->peer)) /* + */
+        abort(); /* + sixteen million are the most */
     clients_now++;
     if (uv_accept(listener, (uv_stream_t *)&client->stream) < 0)
         drop(client);

@@ -210,8 +210,9 @@ int main(int argc, char **argv)
         heartline_event events[EVENTS];
         int32_t count = must(heartline_reactor_poll(reactor, events, EVENTS, 200), "poll");
         for (int32_t i = 0; i < count; i++)
-            if (events[i].kind == HEARTLINE_EVENT_MESSAGE)
-                heartline_reactor_send(reactor, events[i].id, events[i].data, events[i].len);
+            if (events[i].kind == HEARTLINE_EVENT_MESSAGE &&
+                heartline_reactor_send(reactor, events[i].id, events[i].data, events[i].len) == HEARTLINE_ERR_FULL)
+                heartline_reactor_close(reactor, events[i].id, HEARTLINE_CLOSE_AT_ONCE, 0); /* it does not read */
         if (upgrade_wanted && count < EVENTS) { /* no events of anybody are left undelivered */
             hand_over(reactor, listening, argv);
             break;

@@ -100,6 +100,7 @@ static inline heartline_event await_kind(heartline_reactor *reactor, uint8_t kin
     while (heartline_now_ms() < until) {
         int32_t count = heartline_reactor_poll(reactor, &event, 1, 100);
         CHECK(count >= 0);
+        CHECK(count == 0 || (event.reserved == 0 && event.flags == 0));
         if (count == 1 && event.kind == kind)
             return event;
     }

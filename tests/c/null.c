@@ -16,7 +16,17 @@ static void library_and_codecs(void)
     EXPECT(heartline_check_abi(HEARTLINE_ABI_VERSION), 0);
     EXPECT(heartline_check_abi(HEARTLINE_ABI_VERSION + 1), HEARTLINE_ERR_VERSION);
     EXPECT(heartline_check_abi(0), HEARTLINE_ERR_VERSION);
+    CHECK(heartline_abi_version() == HEARTLINE_ABI_VERSION);
     CHECK(strcmp(heartline_version(), HEARTLINE_VERSION) == 0);
+    static const int32_t fatal[] = {HEARTLINE_ERR_STALE,      HEARTLINE_ERR_PANIC, HEARTLINE_ERR_FRAME_BAD,
+                                    HEARTLINE_ERR_OVER_LIMIT, HEARTLINE_ERR_GONE,  HEARTLINE_ERR_FORKED};
+    for (int32_t code = -40; code <= 40; code++) {
+        int32_t expected = 0;
+        for (size_t i = 0; i < sizeof fatal / sizeof *fatal; i++)
+            expected |= fatal[i] == code;
+        EXPECT(heartline_error_is_fatal(code), expected);
+    }
+    EXPECT(heartline_error_is_fatal(INT32_MIN), 0);
     CHECK(heartline_now_ms() <= heartline_now_ms());
     EXPECT(heartline_last_bug(NULL, 0), 0);
     NULLED(heartline_last_bug(NULL, 1));

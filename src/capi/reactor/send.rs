@@ -25,11 +25,13 @@ fn send_error(error: &SendError) -> i32 {
 
 /// Queues one message, framed. `data` is copied.
 ///
-/// Returns 0, or HEARTLINE_ERR_STALE, _CLOSING, _FULL, _REACTOR_FULL, _ENCODE, _NULL, _OVERLAP; then nothing of it was queued.
+/// Returns 0, or HEARTLINE_ERR_STALE, _CLOSING, _FULL, _REACTOR_FULL, _ENCODE, _NULL, _INVALID (`len` over
+/// PTRDIFF_MAX), _OVERLAP; then nothing of it was queued.
 /// One thread at a time.
 ///
 /// # Safety
 /// `reactor` is NULL or live; `data` is NULL with 0 or has `len` bytes.
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn heartline_reactor_send(
     reactor: *mut heartline_reactor,
@@ -50,13 +52,14 @@ pub unsafe extern "C" fn heartline_reactor_send(
 }
 
 /// The same with the other bytes of the head given, in the form in which heads are shown: the codec writes the length
-/// into a copy.
+/// into a copy. `head` and `data` are copied.
 ///
 /// Returns as heartline_reactor_send.
 /// One thread at a time.
 ///
 /// # Safety
 /// `reactor` is NULL or live; `head` and `data` are NULL with 0 or have the bytes given.
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn heartline_reactor_send_head(
     reactor: *mut heartline_reactor,
@@ -79,13 +82,15 @@ pub unsafe extern "C" fn heartline_reactor_send_head(
     }
 }
 
-/// The same from several parts, at most 1024, which become one message.
+/// The same from several parts, at most 1024, which become one message. `parts` is borrowed for the call, their bytes are
+/// copied.
 ///
 /// Returns as heartline_reactor_send, or HEARTLINE_ERR_INVALID for more parts.
 /// One thread at a time.
 ///
 /// # Safety
 /// `reactor` is NULL or live; `parts` is NULL with 0 or has `count` of them, each NULL with 0 or with the bytes it says.
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn heartline_reactor_sendv(
     reactor: *mut heartline_reactor,
@@ -116,9 +121,10 @@ pub unsafe extern "C" fn heartline_reactor_sendv(
 }
 
 /// Queues one message on many connections: encoded once, and copied again only where a socket is full. `results`, which
-/// may be NULL, gets for each id 0 or what heartline_reactor_send would return.
+/// may be NULL, gets for each id 0 or what heartline_reactor_send would return. `data` is copied; `ids` and `results` are
+/// borrowed for the call.
 ///
-/// Returns how many took it, or HEARTLINE_ERR_NULL, _OVERLAP.
+/// Returns how many took it, or HEARTLINE_ERR_NULL, _INVALID (`len` over PTRDIFF_MAX), _OVERLAP.
 /// One thread at a time.
 ///
 /// # Safety
@@ -160,9 +166,9 @@ pub unsafe extern "C" fn heartline_reactor_broadcast(
     }
 }
 
-/// The same to every connection that is open, but `except` (0: to all).
+/// The same to every connection that is open, but `except` (0: to all). `data` is copied.
 ///
-/// Returns how many took it, or HEARTLINE_ERR_NULL, _OVERLAP.
+/// Returns how many took it, or HEARTLINE_ERR_NULL, _INVALID (`len` over PTRDIFF_MAX), _OVERLAP.
 /// One thread at a time.
 ///
 /// # Safety

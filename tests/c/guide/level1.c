@@ -2,6 +2,11 @@
 #include "../check.h"
 #include <sys/epoll.h>
 
+static void must(int32_t result)
+{
+    CHECK(result >= 0);
+}
+
 struct connection {
     int fd;
     heartline_peer peer;

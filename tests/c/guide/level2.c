@@ -1,6 +1,11 @@
 /* Level 2 of docs/c-guide.md, on a ring that holds two messages and the beginning of a third. */
 #include "../check.h"
 
+static void must(int32_t result)
+{
+    CHECK(result >= 0);
+}
+
 struct connection {
     heartline_stream stream;
 };
