@@ -37,6 +37,7 @@ pub fn library(script: &mut Script<'_>) {
             0 => {
                 let wanted = script.word();
                 assert_eq!(heartline_check_abi(wanted) == 0, wanted == HEARTLINE_ABI_VERSION);
+                assert_eq!(heartline_abi_version(), HEARTLINE_ABI_VERSION);
                 assert_eq!(text(heartline_version()).split('.').filter(|part| part.parse::<u32>().is_ok()).count(), 3);
             }
             1 => {
@@ -45,6 +46,7 @@ pub fn library(script: &mut Script<'_>) {
                 let known = (HEARTLINE_NAMES_ERRORS..=HEARTLINE_NAMES_VERDICTS).contains(&table);
                 assert!(known || name == "unknown", "{table} {number} is {name}");
                 text(heartline_strerror(number));
+                assert!((0..=1).contains(&heartline_error_is_fatal(number)));
             }
             2 => {
                 let now = heartline_now_ms();

@@ -142,7 +142,7 @@ static void mass_silence(int together)
     uint64_t since = heartline_now_ms(), id = adopted(reactor, codec, &options, 0, &ends[3]);
     if (together) {
         event = await_kind(reactor, HEARTLINE_EVENT_MASS_SILENCE);
-        CHECK(event.id == 0 && event.user == 0 && event.detail == 2 && event.reserved == 4 && event.silence_ms == 0);
+        CHECK(event.id == 0 && event.user == 0 && event.detail == 2 && event.silence_ms == 4);
         CHECK(last.level == HEARTLINE_LOG_WARN && strncmp(last.text, "2 of 4 fell silent", 18) == 0);
         await_kind(reactor, HEARTLINE_EVENT_SUSPECT);
         uint64_t took = heartline_now_ms() - since;

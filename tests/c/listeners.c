@@ -133,7 +133,7 @@ static void connections(void)
     EXPECT(heartline_reactor_listener_address(reactor, 0, text, sizeof text) > (int)sizeof text, 1);
     CHECK(strcmp(text, "127.0.0") == 0); /* cut, and a string */
     EXPECT(heartline_reactor_stop_listening(reactor, 0), 0);
-    EXPECT(heartline_reactor_listener_address(reactor, 0, text, sizeof text), HEARTLINE_ERR_OS);
+    EXPECT(heartline_reactor_listener_address(reactor, 0, text, sizeof text), HEARTLINE_ERR_INVALID);
     CHECK(heartline_reactor_listener_address(reactor, 1, text, sizeof text) > 0);
     heartline_reactor_free(reactor);
 }

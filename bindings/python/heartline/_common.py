@@ -28,6 +28,11 @@ class Error(Exception):
         self.name = name(native.NAMES_ERRORS, code)
         super().__init__(why or lib.strerror(code).decode())
 
+    @property
+    def is_fatal(self) -> bool:
+        """Whether what the call was about can only be given up: trying again never helps."""
+        return bool(lib.error_is_fatal(self.code))
+
 
 class StaleError(Error):
     """The id is of no live connection or peer."""

@@ -79,14 +79,14 @@ class Layout(unittest.TestCase):
                 self.assertEqual(take(short), -5)
 
     def test_every_function_is_there_with_as_many_arguments(self) -> None:
-        declared = re.findall(r"^(?:const char \*|int32_t |uint64_t |void )heartline_(\w+)\((.*?)\);", HEADER, re.S | re.M)
+        declared = re.findall(r"^(?:HEARTLINE_NODISCARD )?(?:const char \*|u?int32_t |uint64_t |void )heartline_(\w+)\((.*?)\);", HEADER, re.S | re.M)
         self.assertEqual({name for name, _ in declared}, set(native.FUNCTIONS))
         for name, arguments in declared:
             count = 0 if arguments == "void" else arguments.count(",") + 1
             self.assertEqual(len(native.FUNCTIONS[name][1]), count, name)
 
     def test_constants(self) -> None:
-        defined = dict(re.findall(r"^#define HEARTLINE_(\w+) (-?\d+)$", HEADER, re.M))
+        defined = dict(re.findall(r"^#define HEARTLINE_(\w+) \(?(-?\d+)\)?$", HEADER, re.M))
         kinds = {
             "EVENT": heartline.EventKind,
             "REASON": heartline.Reason,
@@ -103,7 +103,7 @@ class Layout(unittest.TestCase):
         for key, value in vars(native).items():
             if key in defined:
                 self.assertEqual(value, int(defined[key]), key)
-        for number in range(-24, -1):
+        for number in range(-25, -1):
             self.assertEqual(defined[heartline._common.error(number).name[len("HEARTLINE_") :]], str(number))
 
 

@@ -114,6 +114,7 @@ class Level2(unittest.TestCase):
         with self.assertRaises(heartline.Error) as caught:
             tiny.stream().feed(b"\0\0\0\1a\0\0\1\0")
         self.assertEqual(caught.exception.name, "HEARTLINE_ERR_OVER_LIMIT")
+        self.assertTrue(caught.exception.is_fatal)
         self.assertEqual(caught.exception.frames[0].message, b"a")
         with self.assertRaisesRegex(heartline.InvalidError, "."):
             heartline.Codec("length:5be")
@@ -260,6 +261,7 @@ class Level3(unittest.TestCase):
             with self.assertRaises(heartline.OsError) as caught:
                 reactor.listen(at, self.codec)
             self.assertEqual(caught.exception.name, "HEARTLINE_ERR_OS")
+            self.assertFalse(caught.exception.is_fatal)
             self.assertIsInstance(caught.exception, OSError)
             self.assertNotEqual(caught.exception.errno, 0)
             failed: List[Event] = []
