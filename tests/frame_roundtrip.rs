@@ -194,6 +194,10 @@ fn the_most_that_a_field_can_say_is_sent_and_cut() {
             let message: Vec<u8> = (0..*length).map(|at| (at % 251) as u8).collect();
             let mut frame = Vec::new();
             framing.encode(None, &[&message], &mut frame).unwrap();
+            // The head alone says how much is to come.
+            let head = frame.len() - length;
+            let cut = framing.cut(&mut frame[..head], &mut Stream::default(), &mut Vec::new());
+            assert_eq!(cut, Ok(Cut::More { need: frame.len(), exact: true }), "{spec}, {length} bytes");
             let cut = framing.cut(&mut frame, &mut Stream::default(), &mut Vec::new());
             let Ok(Cut::Frame(cut)) = cut else { panic!("{spec}, {length} bytes: {cut:?}") };
             assert!(cut.total == frame.len() && frame[cut.message] == message, "{spec}, {length} bytes");

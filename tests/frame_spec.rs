@@ -74,6 +74,7 @@ fn refusals_name_the_key_the_bound_and_the_value() {
         ("length:4be,ajust=3", "length has no key \"ajust\"; did you mean adjust?"),
         ("length:4be,include-head", "length has no key \"include-head\"; did you mean includes-head?"),
         ("length:4be,xyzhead=8", "length has no key \"xyzhead\""),
+        ("length:4be,xyzincludes-head", "length has no key \"xyzincludes-head\""),
         ("length:4be,ot=3", "length has no key \"ot\""),
         ("line-header,kay=n", "line-header has no key \"kay\"; did you mean key?"),
         ("length:4be,", "length has no key \"\""),

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use heartline::frame::{Codec, Cut, EncodeError, Frame, FrameError, Framing, Kind, Stream};
 use heartline::liveness::Beat;
-use heartline::reactor::{Config, Events, ListenOptions, Options, Reason};
+use heartline::reactor::{Config, Events, ListenOptions, Options, Reason, SendError};
 use support::{Pump, What, framed, length, options};
 
 /// The wire, and the heads and messages that must come of it.
@@ -309,6 +309,71 @@ fn heads_are_shown_and_given_and_the_codec_writes_the_length() {
     pump.reactor.send_with_head(id, head.as_deref(), &[b"four", b"+", b"5"]).unwrap();
     pump.reactor.flush();
     assert_eq!(peer.read(12), b"AB\x06\x00CDfour+5");
+}
+
+/// Whatever way a frame takes to the wire, it is what the codec encodes; what does not fit is refused, and nothing leaves.
+#[test]
+fn a_head_that_is_given_leaves_as_it_is_encoded_or_not_at_all() {
+    for spec in [
+        "length:4be",
+        "length:1be",
+        "length:2be,at=2,head=6",
+        "length:2le,head=4",
+        "length:3be,at=1,head=12",
+        "length:4le,at=8,head=20",
+        "length:8be,at=1,head=9",
+        "length:8le,head=40",
+    ] {
+        let mut pump = Pump::default();
+        let (mut peer, id) = pump.peer(options(spec));
+        let framing = Framing::parse(spec).unwrap();
+        let mut frame = Vec::new();
+        framing.encode(None, &[b"x"], &mut frame).unwrap();
+        let head: Vec<u8> = (0..frame.len() as u8 - 1).map(|at| 0xa5 ^ at).collect();
+        for length in [1, 2, 4, 7, 8, 9, 16, 17, 32, 33, 255] {
+            let message = vec![0x5a; length];
+            for given in [None, Some(&head[..])] {
+                frame.clear();
+                framing.encode(given, &[&message], &mut frame).unwrap();
+                pump.reactor.send_with_head(id, given, &[&message]).unwrap();
+                pump.reactor.flush();
+                assert_eq!(peer.read(frame.len()), frame, "{spec}, {length} bytes, head {}", given.is_some());
+            }
+        }
+        for wrong in [&head[1..], &[&head[..], &[0]].concat()] {
+            let refused = pump.reactor.send_with_head(id, Some(wrong), &[b"x"]);
+            let error = EncodeError::HeadSize { expected: head.len(), given: wrong.len() };
+            assert_eq!(refused, Err(SendError::Encode(error)), "{spec}");
+        }
+        if spec == "length:1be" {
+            let error = EncodeError::LengthUnfit { length: 256, most: 255 };
+            assert_eq!(pump.reactor.send(id, &[0; 256]), Err(SendError::Encode(error)));
+        }
+        pump.reactor.flush();
+        assert_eq!(peer.read_now(), b"", "{spec}");
+    }
+}
+
+/// A head that comes alone is no beat, although nothing follows it yet.
+#[test]
+fn a_head_alone_is_an_unfinished_frame() {
+    for spec in ["length:2be", "length:2be,head=4", "length:4be"] {
+        let mut pump = Pump::default();
+        let (mut peer, id) = pump.peer(options(spec));
+        peer.write(&{
+            let mut beat = Vec::new();
+            assert!(Framing::parse(spec).unwrap().ask(&mut beat));
+            beat
+        });
+        pump.until("the beat is answered", |pump| pump.reactor.counters().answers_out == 1);
+        let mut frame = Vec::new();
+        Framing::parse(spec).unwrap().encode(None, &[b"abc"], &mut frame).unwrap();
+        peer.write(&frame[..frame.len() - 3]);
+        pump.until("the head is read", |pump| pump.reactor.counters().partial_bytes_now > 0);
+        peer.write(b"abc");
+        assert_eq!(pump.message(id), b"abc", "{spec}");
+        assert_eq!(pump.reactor.counters().answers_out, 1, "{spec}");
+    }
 }
 
 #[test]
