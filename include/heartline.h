@@ -297,6 +297,10 @@
 // answers are the same bytes, an answer that nobody waits for would be answered, and that again, without end.
 #define HEARTLINE_SET_UNANSWERED 7
 
+// 1: the first whole frame of a peer came, which a monitor does not see by itself. With after_first_frame it is asked
+// from now on.
+#define HEARTLINE_SET_FRAMED 8
+
 // Kind of codec: a length field in a fixed head.
 #define HEARTLINE_CODEC_LENGTH 1
 
@@ -455,7 +459,7 @@ typedef struct heartline_policy {
     uint32_t jitter_percent;
     // Ask on busy links too, this often in milliseconds, to measure the round trip. 0: never.
     uint32_t rtt_every_ms;
-    // Not 0: send no ask before the peer's first frame.
+    // Not 0: send no ask before the peer's first frame (in a monitor: before HEARTLINE_SET_FRAMED).
     uint32_t after_first_frame;
 } heartline_policy;
 
@@ -1046,8 +1050,8 @@ int32_t heartline_monitor_beat(struct heartline_monitor *monitor,
 // One thread at a time.
 int32_t heartline_monitor_spoke(struct heartline_monitor *monitor, heartline_peer peer);
 
-// Sets something of a peer: HEARTLINE_SET_USER, _POLICY, _GRACE_MS, _PAUSE_READ or
-// _UNANSWERED.
+// Sets something of a peer: HEARTLINE_SET_USER, _POLICY, _GRACE_MS, _PAUSE_READ, _UNANSWERED or
+// _FRAMED.
 //
 // Returns 0, HEARTLINE_ERR_STALE, _INVALID, _NULL or _OVERLAP.
 // One thread at a time.

@@ -774,6 +774,8 @@ public:
     Status expect_answers(Peer peer, std::uint32_t count, Time now) noexcept {
         return set(peer, HEARTLINE_SET_UNANSWERED, count, now);
     }
+    // Its first whole frame came: with after_first_frame it is asked from now on.
+    Status framed(Peer peer, Time now) noexcept { return set(peer, HEARTLINE_SET_FRAMED, 1, now); }
     Status pause(Peer peer, bool is, Time now) noexcept { return set(peer, HEARTLINE_SET_PAUSE_READ, is ? 1 : 0, now); }
 
     // How long the host may wait: for epoll_wait; -1 is for ever. It is also the promise to be back by then.

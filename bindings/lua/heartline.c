@@ -328,6 +328,12 @@ static int monitor_set(lua_State *L, uint32_t what, uint64_t value)
     return done(L, heartline_monitor_set(self->raw, check_number(L, 2), what, value, check_now(L, 4)));
 }
 
+/* monitor:framed(peer[, now]) */
+static int monitor_framed(lua_State *L)
+{
+    monitor *self = check_monitor(L);
+    return done(L, heartline_monitor_set(self->raw, check_number(L, 2), HEARTLINE_SET_FRAMED, 1, check_now(L, 3)));
+}
 static int monitor_set_policy(lua_State *L) { return monitor_set(L, HEARTLINE_SET_POLICY, check_u32(L, 3)); }
 static int monitor_grace(lua_State *L) { return monitor_set(L, HEARTLINE_SET_GRACE_MS, check_u32(L, 3)); }
 static int monitor_expect_answers(lua_State *L) { return monitor_set(L, HEARTLINE_SET_UNANSWERED, check_u32(L, 3)); }
@@ -411,7 +417,7 @@ static const luaL_Reg MONITOR_METHODS[] = {
     {"heard", monitor_heard},       {"beat", monitor_beat},         {"spoke", monitor_spoke},
     {"wait_ms", monitor_wait_ms},   {"woke", monitor_woke},         {"verdicts", monitor_verdicts},
     {"set_user", monitor_set_user}, {"set_policy", monitor_set_policy}, {"grace", monitor_grace},
-    {"expect_answers", monitor_expect_answers},
+    {"expect_answers", monitor_expect_answers}, {"framed", monitor_framed},
     {"pause", monitor_pause},       {"info", monitor_info},         {"stats", monitor_stats},
     {"free", monitor_free},         {NULL, NULL}};
 

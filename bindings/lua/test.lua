@@ -55,7 +55,7 @@ do
   now = now + 3600000
   assert(monitor:woke(now) > 3500000)
   for kind in monitor:verdicts(now) do assert(kind ~= "dead") end
-  assert(monitor:pause(live, true, now) and monitor:grace(live, 1000, now) and monitor:spoke(live))
+  assert(monitor:pause(live, true, now) and monitor:grace(live, 1000, now) and monitor:spoke(live) and monitor:framed(live, now))
   equal(monitor:info(live, now).paused, 1)
 end
 

@@ -39,7 +39,7 @@ pub struct heartline_policy {
     pub jitter_percent: u32,
     /// Ask on busy links too, this often in milliseconds, to measure the round trip. 0: never.
     pub rtt_every_ms: u32,
-    /// Not 0: send no ask before the peer's first frame.
+    /// Not 0: send no ask before the peer's first frame (in a monitor: before HEARTLINE_SET_FRAMED).
     pub after_first_frame: u32,
 }
 

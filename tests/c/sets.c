@@ -84,6 +84,31 @@ static void on_a_peer(void)
     heartline_monitor_free(monitor);
 }
 
+/* Who is not asked before its first frame is asked once the host has said that it came. */
+static void framed(void)
+{
+    heartline_monitor *monitor = NULL;
+    heartline_policy policy;
+    heartline_verdict verdict;
+    heartline_peer peer;
+    HEARTLINE_INIT(policy);
+    policy.role = HEARTLINE_ROLE_ASK, policy.interval_ms = 1000, policy.timeout_ms = 60000;
+    policy.jitter_percent = HEARTLINE_OFF, policy.after_first_frame = 1;
+    EXPECT(heartline_monitor_new(NULL, 0, &monitor), 0);
+    EXPECT(heartline_monitor_policy(monitor, 1, &policy, 0), 0);
+    EXPECT(heartline_monitor_add(monitor, 7, 1, 0, &peer), 0);
+    for (uint64_t now = 0; now <= 5000; now += 50) {
+        CHECK(heartline_monitor_wait_ms(monitor, now) >= 0);
+        EXPECT(heartline_monitor_advance(monitor, now + 50, &verdict, 1), 0);
+    }
+    EXPECT(heartline_monitor_set(monitor, peer, HEARTLINE_SET_FRAMED, 0, 5050), HEARTLINE_ERR_INVALID);
+    EXPECT(heartline_monitor_set(monitor, peer, HEARTLINE_SET_FRAMED, 1, 5050), 0);
+    CHECK(heartline_monitor_wait_ms(monitor, 5050) <= 50);
+    EXPECT(heartline_monitor_advance(monitor, 5100, &verdict, 1), 1);
+    CHECK(verdict.kind == HEARTLINE_VERDICT_ASK && verdict.peer == peer);
+    heartline_monitor_free(monitor);
+}
+
 static heartline_connection_info seen(heartline_reactor *reactor, uint64_t id)
 {
     heartline_connection_info info;
@@ -143,6 +168,7 @@ static void on_a_connection(void)
 int main(void)
 {
     on_a_peer();
+    framed();
     on_a_connection();
     return 0;
 }

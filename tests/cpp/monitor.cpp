@@ -58,7 +58,7 @@ static void a_life() {
     now += std::chrono::hours(1);
     CHECK(monitor.woke(now) > 59min);
     CHECK(monitor.judge(now, [&](const Verdict &verdict) { CHECK(verdict.kind() != VerdictKind::Dead); }));
-    CHECK(monitor.set_user(live.peer, 5, now) && monitor.pause(live.peer, true, now) && monitor.grace(live.peer, 3s, now));
+    CHECK(monitor.set_user(live.peer, 5, now) && monitor.pause(live.peer, true, now) && monitor.grace(live.peer, 3s, now) && monitor.framed(live.peer, now));
     CHECK(must(monitor.info(live.peer, now)).user == 5 && must(monitor.info(live.peer, now)).paused == 1);
     CHECK(monitor.set_policy(live.peer, 0, now) && monitor.spoke(live.peer));
 }

@@ -96,6 +96,10 @@ class Monitor(Handle):
         """So many asks more, sent by somebody else, are without an answer."""
         self._set(peer, native.SET_UNANSWERED, count, now)
 
+    def framed(self, peer: int, now: Optional[int] = None) -> None:
+        """Its first whole frame came: with after_first_frame it is asked from now on."""
+        self._set(peer, native.SET_FRAMED, 1, now)
+
     def pause(self, peer: int, paused: bool = True, now: Optional[int] = None) -> None:
         """The host does not read it, so nobody judges it."""
         self._set(peer, native.SET_PAUSE_READ, int(paused), now)

@@ -60,6 +60,7 @@ class Level1(unittest.TestCase):
             monitor.set_user(live, 77, now)
             monitor.pause(live, True, now)
             monitor.grace(live, 5000, now)
+            monitor.framed(live, now)
             info = monitor.info(live, now)
             self.assertTrue(info.paused and info.user == 77 and info.rtt_ms is not None)
 

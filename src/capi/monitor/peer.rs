@@ -27,6 +27,9 @@ pub const HEARTLINE_SET_PAUSE_READ: u32 = 4;
 /// So many asks more are without an answer: somebody else sent them before the connection came here. Where asks and
 /// answers are the same bytes, an answer that nobody waits for would be answered, and that again, without end.
 pub const HEARTLINE_SET_UNANSWERED: u32 = 7;
+/// 1: the first whole frame of a peer came, which a monitor does not see by itself. With after_first_frame it is asked
+/// from now on.
+pub const HEARTLINE_SET_FRAMED: u32 = 8;
 
 /// Watches a new peer, heard now, by the policy in a slot. `user` is the host's word, which verdicts carry.
 ///
@@ -150,8 +153,8 @@ pub unsafe extern "C" fn heartline_monitor_spoke(monitor: *mut heartline_monitor
     }
 }
 
-/// Sets something of a peer: HEARTLINE_SET_USER, _POLICY, _GRACE_MS, _PAUSE_READ or
-/// _UNANSWERED.
+/// Sets something of a peer: HEARTLINE_SET_USER, _POLICY, _GRACE_MS, _PAUSE_READ, _UNANSWERED or
+/// _FRAMED.
 ///
 /// Returns 0, HEARTLINE_ERR_STALE, _INVALID, _NULL or _OVERLAP.
 /// One thread at a time.
@@ -180,6 +183,7 @@ pub unsafe extern "C" fn heartline_monitor_set(
                 }
                 (HEARTLINE_SET_PAUSE_READ, 0) => peers.monitor.resume(slot, now),
                 (HEARTLINE_SET_PAUSE_READ, 1) => peers.monitor.pause(slot, now),
+                (HEARTLINE_SET_FRAMED, 1) => peers.monitor.first_frame(slot, now),
                 _ => return Err(HEARTLINE_ERR_INVALID),
             }
             Ok(0)
