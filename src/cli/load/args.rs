@@ -118,8 +118,8 @@ pub(crate) struct LoadArgs {
     #[arg(long, value_name = "DURATION", default_value = "4s", value_parser = duration_ms, help_heading = MESSAGES)]
     pub(crate) search_step: u32,
 
-    /// Wait for the kernel by asking again and again, which keeps its wake-ups (some 50 us) out of the latency; auto: in an
-    /// open loop, if a core is left for it
+    /// Wait for the kernel by asking again and again: messages are sent on time, not a millisecond late, and wake-ups (some
+    /// 50 us) stay out of the latency. It takes a core for each thread; auto: in an open loop, if a core is left besides
     #[arg(long, value_enum, default_value_t = Spin::Auto, help_heading = MESSAGES)]
     pub(crate) spin: Spin,
 

@@ -18,8 +18,9 @@ use crate::cli::mishaps;
 const MS: u64 = 1_000_000;
 /// A dripping client sends a byte this often.
 const DRIP_NS: u64 = 1000 * MS;
-/// A slow reader reads a byte this often, and writes as much as a burst.
+/// A slow reader reads a byte this often, and writes so many bursts if it can.
 const SIP_NS: u64 = 100 * MS;
+const SIP_BURSTS: usize = 32;
 /// What a slow reader's kernel keeps for it; it makes it a little more.
 const SMALL_BUFFER_BYTES: usize = 4096;
 /// Bytes of a frame that drips: ten minutes.
@@ -225,7 +226,12 @@ impl Peer {
                     Err(error) if error.kind() == ErrorKind::WouldBlock => {}
                     Err(error) => return Err(error),
                 }
-                self.burst(now_ns)?;
+                // What comes back must fill the server's buffers before long.
+                for _ in 0..SIP_BURSTS {
+                    if self.burst(now_ns)? == 0 {
+                        break;
+                    }
+                }
             }
             _ => {
                 self.next_ns = now_ns + MS;
@@ -235,13 +241,14 @@ impl Peer {
         Ok(())
     }
 
-    /// As much of its burst as the kernel takes, from where the last one ended.
-    fn burst(&mut self, now_ns: u64) -> io::Result<()> {
+    /// As much of a burst as the kernel takes, from where the last one ended; how much that was.
+    fn burst(&mut self, now_ns: u64) -> io::Result<usize> {
         let out = std::mem::take(&mut self.out);
         let written = self.write(&out[self.at..], now_ns);
         self.out = out;
-        self.at = (self.at + written?) % self.out.len();
-        Ok(())
+        let written = written?;
+        self.at = (self.at + written) % self.out.len();
+        Ok(written)
     }
 
     fn write(&mut self, bytes: &[u8], now_ns: u64) -> io::Result<usize> {

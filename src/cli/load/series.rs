@@ -88,7 +88,7 @@ impl Series {
         let usual = before.get(before.len() / 2)? * 2.0 + 1.0;
         let slow =
             |point: &&Point| point.at_s > from_s && point.at_s <= until_s && p99(point).is_some_and(|ms| ms > usual);
-        Some(self.points.iter().filter(slow).last().map_or(0.0, |point| point.at_s - from_s))
+        Some(self.points.iter().rfind(slow).map_or(0.0, |point| point.at_s - from_s))
     }
 }
 

@@ -32,7 +32,7 @@ pub(super) const TICK_NS: u64 = 250 * MS;
 const SLEEP_NS: u64 = 20 * MS;
 /// The longest while others than the reactor's sockets are watched.
 const WATCH_NS: u64 = MS;
-/// How late epoll may come, which counts in whole milliseconds: what is due sooner is waited for by asking again.
+/// How late epoll may come, which counts in whole milliseconds: what is due sooner is waited for by spinning.
 const EPOLL_NS: u64 = 2 * MS;
 /// Messages sent between two looks at what came.
 const SENDS_MAX: usize = 64;
@@ -236,11 +236,12 @@ impl Worker {
         let wait = until.saturating_sub(now);
         let Some(pace) = self.pace.filter(|_| now < end) else { return if wait < MS / 2 { 0 } else { wait } };
         let until_next = pace.due_ns().saturating_sub(now);
-        if self.plan.spin && self.crowd.under_way > 0 {
-            return 0;
+        match self.plan.spin {
+            // The wait ends up to a millisecond late, and so do the sends.
+            false => wait.min(until_next),
+            true if self.crowd.under_way > 0 || until_next < EPOLL_NS => 0,
+            true => wait.min((until_next / MS - 1) * MS),
         }
-        // In whole milliseconds, and one less.
-        wait.min(if until_next < EPOLL_NS { 0 } else { (until_next / MS - 1) * MS })
     }
 
     /// Sends what an open loop owes.
