@@ -24,7 +24,8 @@ const SLACK_MS: f64 = 800.0;
 /// A run to its end, and its report. Many run at once here: none may take a core for itself.
 fn load(address: SocketAddr, flags: &str) -> (Output, Value) {
     let address = address.to_string();
-    let arguments: Vec<&str> = ["load", &address, "--json", "-", "--spin", "off"].into_iter().chain(flags.split_whitespace()).collect();
+    let arguments: Vec<&str> =
+        ["load", &address, "--json", "-", "--spin", "off"].into_iter().chain(flags.split_whitespace()).collect();
     let output = outcome(&arguments);
     let report = serde_json::from_slice(&output.stdout)
         .unwrap_or_else(|error| panic!("{error}: {flags}: {}", String::from_utf8_lossy(&output.stderr)));
@@ -542,7 +543,7 @@ fn the_table_and_the_distribution_say_what_the_json_says() {
         assert!(table.contains(row), "{row}: {table}");
     }
     let distribution = std::fs::read_to_string(&hdr_file).unwrap();
-    let last = distribution.lines().filter(|line| !line.starts_with('#')).last().unwrap();
+    let last = distribution.lines().rfind(|line| !line.starts_with('#')).unwrap();
     let columns: Vec<&str> = last.split_whitespace().collect();
     assert_eq!(columns[2], report["latency_ms"]["count"].to_string(), "{distribution}");
     assert!(

@@ -6,7 +6,8 @@ use std::io;
 
 use super::dial::Dialled;
 use super::plan::Plan;
-use super::worker::{MS, NEVER, Worker};
+use super::shared::NEVER;
+use super::worker::{MS, Worker};
 
 /// Dials under way at once: less than the shortest usual accept queue.
 const UNDER_WAY_MAX: usize = 128;

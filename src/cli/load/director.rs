@@ -14,8 +14,10 @@ use super::report::{Aftermath, Report};
 use super::search::Search;
 use super::series::{Point, Series};
 use super::server::Watched;
+use super::shared::{NEVER, Note, Shared};
 use super::tally::{Tally, Toll};
-use super::worker::{MS, NEVER, Note, Shared, TICK_NS, Worker};
+use super::trial::Trial;
+use super::worker::{MS, TICK_NS, Worker};
 use crate::cli::Problem;
 use crate::cli::screen::Screen;
 
@@ -29,30 +31,22 @@ const PATIENCE_NS: u64 = 30 * SECOND_NS;
 
 /// The run under way.
 pub(super) struct Director {
-    plan: Arc<Plan>,
-    shared: Arc<Shared>,
+    pub(super) plan: Arc<Plan>,
+    pub(super) shared: Arc<Shared>,
     notes: Receiver<Note>,
     threads: Vec<JoinHandle<()>>,
-    screen: Screen,
+    pub(super) screen: Screen,
     series: Series,
     watched: Option<Watched>,
     interrupted: Arc<AtomicBool>,
     began_ns: u64,
     next_point_ns: u64,
     settled: u16,
+    /// When all were open, or had failed.
+    settled_ns: u64,
     done: u16,
     tolls: Vec<Toll>,
-    trial: Option<Trial>,
-}
-
-/// The rate that a search tries now.
-struct Trial {
-    search: Search,
-    epoch: u64,
-    tally: Tally,
-    /// What comes before this does not count: the rate is settling.
-    from_ns: u64,
-    until_ns: u64,
+    pub(super) trial: Option<Trial>,
 }
 
 impl Director {
@@ -96,6 +90,7 @@ impl Director {
             began_ns,
             next_point_ns: began_ns + SECOND_NS,
             settled: 0,
+            settled_ns: NEVER,
             done: 0,
             trial: None,
         })
@@ -180,7 +175,8 @@ impl Director {
 
     /// Everybody is open, or has failed.
     fn begin(&mut self) {
-        let start = self.now() + BREATH_NS;
+        self.settled_ns = self.now();
+        let start = self.settled_ns + BREATH_NS;
         self.shared.start_ns.store(start, Ordering::Release);
         // A point ends here, so that the load has points of its own.
         self.point(self.now());
@@ -194,41 +190,6 @@ impl Director {
             self.shared.end_ns.fetch_min(end, Ordering::Release);
         }
         self.screen.say(&format!("{} connections are open, the load begins", self.series.open()));
-    }
-
-    /// Looks whether a rate has been tried for long enough.
-    fn try_rates(&mut self, now: u64) {
-        let Some(trial) = &mut self.trial else { return };
-        // The last tick of a step is still on its way when the step ends.
-        if now < trial.until_ns + TICK_NS / 2 || self.shared.end_ns.load(Ordering::Relaxed) != NEVER {
-            return;
-        }
-        let tally = std::mem::take(&mut trial.tally);
-        let ticks = (now - trial.from_ns) / TICK_NS;
-        let seconds = (ticks.saturating_sub(1).max(1) * TICK_NS) as f64 / 1e9;
-        let next = trial.search.judge(&tally, seconds);
-        if let Some(step) = trial.search.steps.last() {
-            let how = if step.met { "keeps" } else { "does not keep" };
-            self.screen.say(&format!(
-                "{:.0} a second {how} the goals: {:.0} came back, p99 {:.3} ms",
-                step.rate, step.received, step.p99_ms
-            ));
-        }
-        match next {
-            Some(rate) => self.next_rate(rate, now),
-            None => {
-                self.shared.end_ns.fetch_min(now, Ordering::Release);
-            }
-        }
-    }
-
-    fn next_rate(&mut self, rate: f64, now: u64) {
-        let Some(trial) = &mut self.trial else { return };
-        let step_ns = u64::from(self.plan.search_step_ms) * MS;
-        trial.epoch += 1;
-        (trial.from_ns, trial.until_ns) = (now + step_ns / 4, now + step_ns);
-        self.shared.rate_milli.store((rate * 1000.0) as u64, Ordering::Release);
-        self.shared.epoch.store(trial.epoch, Ordering::Release);
     }
 
     /// Ends a second: a line of what happened in it.
@@ -245,6 +206,7 @@ impl Director {
         let start_ns = self.shared.start_ns.load(Ordering::Relaxed).min(self.now());
         let end_ns = self.shared.end_ns.load(Ordering::Relaxed).min(self.now());
         let start_s = self.seconds(start_ns);
+        let connect_s = self.seconds(self.settled_ns.min(self.now()));
         let at_s = |at_ms: u32| start_s + f64::from(at_ms) / 1000.0;
         let mut faults = Vec::new();
         for (number, toll) in self.tolls.into_iter().enumerate() {
@@ -261,6 +223,7 @@ impl Director {
         let mut report = Report {
             plan: Plan::clone(&self.plan),
             series: self.series,
+            connect_s,
             start_s,
             seconds: end_ns.saturating_sub(start_ns) as f64 / 1e9,
             interrupted: self.interrupted.load(Ordering::Relaxed),

@@ -9,8 +9,8 @@
 //! | `args`, `plan` | the flags; checked, and what follows from them |
 //! | `fault`, `backoff`, `goal`, `sources`, `template` | flags with a grammar of their own |
 //! | `preflight` | what this machine allows |
-//! | `director` | the run, from its first connection to its report |
-//! | `worker`, `arrive`, `strike` | one thread: its loop; who dials; who is struck |
+//! | `director`, `trial`, `shared` | the run, from its first connection to its report; the rates of a search; what threads tell |
+//! | `worker`, `arrive`, `exchange`, `strike` | one thread: its loop; who dials; messages; who is struck |
 //! | `crowd`, `messages`, `dial`, `scripted` | clients; their messages; sockets that open, and that misbehave |
 //! | `tally`, `series`, `server`, `search` | what is counted; second by second; of the server; at which rate |
 //! | `report`, `table`, `html`, `plot`, `compare` | what was measured, as figures, for people, as a page, beside another |
@@ -22,6 +22,7 @@ mod compare;
 mod crowd;
 mod dial;
 mod director;
+mod exchange;
 mod fault;
 mod goal;
 mod html;
@@ -34,11 +35,13 @@ mod scripted;
 mod search;
 mod series;
 mod server;
+mod shared;
 mod sources;
 mod strike;
 mod table;
 mod tally;
 mod template;
+mod trial;
 mod worker;
 
 use std::fs;

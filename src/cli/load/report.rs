@@ -35,6 +35,8 @@ pub(super) struct Aftermath {
 pub(super) struct Report {
     pub(super) plan: Plan,
     pub(super) series: Series,
+    /// When every client was open, or had failed, in seconds since the first dial.
+    pub(super) connect_s: f64,
     /// When the load began and how long it lasted, in seconds since the first dial.
     pub(super) start_s: f64,
     pub(super) seconds: f64,
@@ -153,7 +155,7 @@ impl Report {
             "limited_by_client": self.limited_by_client(),
             "plan": self.plan_json(),
             "seconds": self.seconds,
-            "connect_seconds": self.start_s,
+            "connect_seconds": self.connect_s,
             "connections": {
                 "opened": total.connected, "open_at_end": self.series.open(), "failed": total.connect_failures,
                 "connect_ms": spread(&total.connect_ns),

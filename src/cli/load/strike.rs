@@ -8,8 +8,9 @@ use heartline::reactor::{Close, ReleaseError};
 use super::fault::Kind;
 use super::plan::Plan;
 use super::scripted::{Found, Peer};
+use super::shared::NEVER;
 use super::tally::Toll;
-use super::worker::{MS, NEVER, Worker};
+use super::worker::{MS, Worker};
 use crate::cli::mishaps;
 use crate::cli::spread::record;
 

@@ -14,13 +14,13 @@ impl fmt::Display for Report {
         let total = &self.series.total;
         let mut row = |name: &str, value: String| writeln!(f, "{name:<22} {value}");
         row("server", self.headline())?;
-        let rate = total.connected as f64 / self.start_s.max(0.001);
+        let rate = total.connected as f64 / self.connect_s.max(0.001);
         row(
             "connections",
             format!(
                 "{} opened in {:.2} s ({rate:.0}/s); {} open at the end",
                 total.connected,
-                self.start_s,
+                self.connect_s,
                 self.series.open()
             ),
         )?;

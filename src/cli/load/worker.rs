@@ -3,29 +3,26 @@
 use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::Sender;
 use std::time::Duration;
 
 use heartline::reactor::{Config, ConnectionId, Counters, Event, EventKind, Events, Limits, Options, Reactor, Reason};
-use heartline::time::{Clock, SystemClock};
+use heartline::time::Clock;
 use nix::sched::{CloneFlags, unshare};
 use nix::time::{ClockId, clock_gettime};
 
-use super::args::Expect;
 use super::arrive::Arrivals;
 use super::crowd::Crowd;
 use super::dial::Dialler;
-use super::messages::{Checker, Pace, settle};
+use super::messages::{Checker, Pace};
 use super::plan::{Plan, Traffic};
 use super::scripted::Scripted;
+use super::shared::{NEVER, Note, Shared};
 use super::strike::Strikes;
 use super::tally::{Tally, Toll};
-use super::template::Author;
 
 pub(super) const MS: u64 = 1_000_000;
-/// Not begun, or never.
-pub(super) const NEVER: u64 = u64::MAX;
 /// How often a thread tells what it counted.
 pub(super) const TICK_NS: u64 = 250 * MS;
 /// The longest that a thread sleeps: orders come through memory, and wake nobody.
@@ -34,43 +31,11 @@ const SLEEP_NS: u64 = 20 * MS;
 const WATCH_NS: u64 = MS;
 /// How late epoll may come, which counts in whole milliseconds: what is due sooner is waited for by spinning.
 const EPOLL_NS: u64 = 2 * MS;
-/// Messages sent between two looks at what came.
-const SENDS_MAX: usize = 64;
 /// Events between two readings of the clock: some 100 us of work.
 const EVENTS_MAX: usize = 64;
 const ARENA_BYTES: usize = 256 << 10;
 /// What is under way at the end may still come back.
 const DRAIN_NS: u64 = 1000 * MS;
-
-/// What all threads and the director share.
-#[derive(Debug)]
-pub(super) struct Shared {
-    pub(super) clock: SystemClock,
-    /// When the load begins.
-    pub(super) start_ns: AtomicU64,
-    /// When it ends; the run is over a little later.
-    pub(super) end_ns: AtomicU64,
-    /// Over at once.
-    pub(super) stop: AtomicBool,
-    /// Messages in a thousand seconds, of all threads; and which change of it this is.
-    pub(super) rate_milli: AtomicU64,
-    pub(super) epoch: AtomicU64,
-}
-
-/// What a thread tells.
-pub(super) enum Note {
-    /// Each of its clients has been dialled once, and is open or has failed.
-    Settled,
-    Tick {
-        thread: u16,
-        epoch: u64,
-        tally: Box<Tally>,
-    },
-    Done {
-        tolls: Vec<Toll>,
-    },
-    Failed(String),
-}
 
 /// One thread.
 pub(super) struct Worker {
@@ -90,15 +55,15 @@ pub(super) struct Worker {
     pub(super) tally: Tally,
     pub(super) rng: fastrand::Rng,
     pub(super) message: Vec<u8>,
-    checker: Checker,
-    pace: Option<Pace>,
+    pub(super) checker: Checker,
+    pub(super) pace: Option<Pace>,
     epoch: u64,
     counted: Counters,
     cpu_ns: u64,
     next_tick_ns: u64,
     settled: bool,
     /// Closed loops are under way.
-    rolling: bool,
+    pub(super) rolling: bool,
 }
 
 impl Worker {
@@ -244,60 +209,6 @@ impl Worker {
         }
     }
 
-    /// Sends what an open loop owes.
-    fn send_due(&mut self, now: u64) {
-        let Some(mut pace) = self.pace else { return };
-        for _ in 0..SENDS_MAX {
-            let due = pace.due_ns();
-            if due > now {
-                break;
-            }
-            pace.advance();
-            match self.crowd.next() {
-                Some(client) => {
-                    crate::cli::spread::record(&mut self.tally.late_ns, now - due);
-                    self.send(client, due, now);
-                }
-                // Nobody is there to send it: the loop stays open.
-                None => self.tally.refused += 1,
-            }
-        }
-        self.pace = Some(pace);
-    }
-
-    /// Fills the window of a closed loop.
-    fn fill(&mut self, client: u32, now: u64) {
-        let Traffic::Closed(in_flight) = self.plan.traffic else { return };
-        while self.rolling && self.crowd.get(client).waiting.len() < in_flight as usize && self.send(client, now, now) {
-        }
-    }
-
-    pub(super) fn author(&self, client: u32) -> Author {
-        let connection = self.first + client;
-        Author { connection, thread: self.index, source: self.plan.sources.of(connection), seed: self.plan.seed }
-    }
-
-    /// Sends the next message of a client that is open; false if its outbox does not take it.
-    fn send(&mut self, client: u32, due: u64, now: u64) -> bool {
-        let author = self.author(client);
-        let of = self.crowd.get(client);
-        let Some(id) = of.id else { return false };
-        self.plan.template.write(&author, of.sent, &mut self.message);
-        if self.reactor.send(id, &self.message).is_err() {
-            self.tally.refused += 1;
-            return false;
-        }
-        of.sent = of.sent.wrapping_add(1);
-        of.last_sent_ns = now;
-        self.tally.sent += 1;
-        if self.plan.expect == Expect::Nothing {
-            return true;
-        }
-        of.waiting.push_back(due);
-        self.crowd.under_way += 1;
-        true
-    }
-
     fn see(&mut self, event: Event<'_>, now: u64, end: u64) {
         let client = event.user as u32;
         match event.kind {
@@ -305,36 +216,6 @@ impl Worker {
             EventKind::Closed { reason, .. } => self.lose(client, event.id, reason, now),
             EventKind::Drained if now < end => self.fill(client, now),
             _ => {}
-        }
-    }
-
-    fn receive(&mut self, client: u32, id: ConnectionId, message: &[u8], now: u64, end: u64) {
-        if !self.crowd.is(client, id) {
-            return;
-        }
-        self.tally.received += 1;
-        if self.plan.expect == Expect::Nothing {
-            return;
-        }
-        let author = self.author(client);
-        let of = self.crowd.get(client);
-        let (next, under_way) = (of.answered, of.waiting.len());
-        let count = match self.plan.expect {
-            _ if under_way == 0 => {
-                self.tally.count_error("unasked", 1);
-                return;
-            }
-            Expect::Echo => self.checker.check(&author, next, under_way, message, &mut self.tally),
-            _ => 1,
-        };
-        let Some(due) = settle(&mut self.crowd, client, count) else { return };
-        let counts_from =
-            self.shared.start_ns.load(Ordering::Relaxed).saturating_add(u64::from(self.plan.warmup_ms) * MS);
-        if due >= counts_from {
-            self.tally.latency(now - due);
-        }
-        if now < end {
-            self.fill(client, now);
         }
     }
 
