@@ -19,7 +19,7 @@ use nix::unistd::Pid;
 use serde_json::{Value, json};
 
 /// How late anything may be here: other tests run beside this one.
-const SLACK_MS: f64 = 800.0;
+const SLACK_MS: f64 = 1500.0;
 
 /// A run to its end, and its report. Many run at once here: none may take a core for itself.
 fn load(address: SocketAddr, flags: &str) -> (Output, Value) {
@@ -216,8 +216,8 @@ fn any_codec_is_spoken() {
 fn what_is_wrong_with_what_comes_back_is_told() {
     let wrong = |answer: fn(&mut Connection, Vec<u8>, usize) -> std::io::Result<()>, what: &str| {
         let (output, report) =
-            load(answering(answer).address, "-c 2 --rate 200 --duration 500ms --beat 0 --threshold errors=0");
-        assert!(count(&report["messages"]["errors"][what]) > 10, "{what}: {report:#}");
+            load(answering(answer).address, "-c 2 --rate 200 --duration 1500ms --beat 0 --threshold errors=0");
+        assert!(count(&report["messages"]["errors"][what]) > 5, "{what}: {report:#}");
         assert_eq!(output.status.code(), Some(3));
     };
     wrong(
@@ -372,7 +372,7 @@ fn the_well_who_are_closed_are_false_deaths_and_come_back_if_told() {
     let (output, report) = load(server.address(), "-c 10 --beat 0 --duration 1500ms --threshold false-deaths=0");
     assert_eq!((output.status.code(), &report["false_deaths"]), (Some(3), &json!(10)), "{report:#}");
     assert_eq!(report["connections"]["open_at_end"], 0);
-    let (_, report) = load(server.address(), "-c 10 --beat 0 --duration 1500ms --reconnect --backoff none");
+    let (_, report) = load(server.address(), "-c 10 --beat 0 --duration 4s --reconnect --backoff none");
     assert!(count(&report["false_deaths"]) >= 20 && count(&report["connections"]["opened"]) >= 30, "{report:#}");
 }
 
@@ -398,7 +398,7 @@ fn who_floods_and_who_reads_slowly_is_counted_and_the_others_live() {
     let server = Server::start(&["--output-limit", "700ms", "--high-mark", "64K"]);
     let report = good(
         server.address(),
-        "-c 40 --beat 500ms --rate 100 --duration 4s --fault flood:1@200ms,slow-reader:4@200ms --threshold false-deaths=0,errors=0",
+        "-c 40 --beat 500ms --rate 100 --duration 8s --fault flood:1@200ms,slow-reader:4@200ms --threshold false-deaths=0,errors=0",
     );
     let (flood, slow) = (&report["faults"][0], &report["faults"][1]);
     assert!(count(&flood["bytes_back"]) > 100_000, "{flood:#}");

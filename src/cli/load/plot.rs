@@ -6,7 +6,9 @@ const WIDTH: f64 = 720.0;
 const HEIGHT: f64 = 240.0;
 const LEFT: f64 = 64.0;
 const RIGHT: f64 = 12.0;
-const TOP: f64 = 14.0;
+const TOP: f64 = 28.0;
+/// Where what the y axis counts is written: above its highest tick.
+const UNIT_Y: f64 = 12.0;
 const BOTTOM: f64 = 34.0;
 /// Told apart by those who do not see red and green, too.
 const COLOURS: [&str; 4] = ["#0072b2", "#e69f00", "#009e73", "#cc79a7"];
@@ -158,7 +160,7 @@ impl Plot<'_> {
         }
         let _ = write!(
             svg,
-            r#"<text x="{:.1}" y="{:.1}" text-anchor="end">{}</text><text x="4" y="{TOP}">{}</text>"#,
+            r#"<text x="{:.1}" y="{:.1}" text-anchor="end">{}</text><text x="4" y="{UNIT_Y}">{}</text>"#,
             WIDTH - RIGHT,
             HEIGHT - 3.0,
             escaped(self.x),
