@@ -171,12 +171,14 @@ fn latency_counts_from_when_a_message_was_due() {
 #[test]
 fn a_known_delay_is_what_is_measured() {
     let server = answering(|connection, message, _| {
-        thread::sleep(Duration::from_millis(40));
+        thread::sleep(Duration::from_millis(200));
         connection.send(&message)
     });
-    let report = good(server.address, "-c 4 --rate 40 --duration 2s --beat 0");
-    within(&report["latency_ms"]["p50"], 40.0, 60.0);
-    assert!(report["series"].as_array().unwrap().iter().any(|point| point["latency_ms"]["p50"].as_f64() >= Some(40.0)));
+    let report = good(server.address, "-c 4 --rate 8 --duration 3s --beat 0");
+    within(&report["latency_ms"]["p50"], 200.0, 300.0);
+    assert!(
+        report["series"].as_array().unwrap().iter().any(|point| point["latency_ms"]["p50"].as_f64() >= Some(200.0))
+    );
 }
 
 #[test]
@@ -600,5 +602,30 @@ fn the_page_is_whole_and_a_browser_shows_its_plots() {
     let _ = std::fs::remove_file(page);
     if std::env::var_os("HEARTLINE_KEEP").is_none() {
         let _ = std::fs::remove_file(picture);
+    }
+}
+
+#[test]
+fn a_load_that_had_no_core_says_so() {
+    let server = Server::start(&[]);
+    let address = server.address().to_string();
+    // Both on one core, and both always ready: each has half of it.
+    let run = |core: &str| {
+        let output = std::process::Command::new("taskset")
+            .args(["-c", core, env!("CARGO_BIN_EXE_heartline"), "load", &address])
+            .args(["--rate", "100", "--duration", "2s", "--spin", "on", "--json", "-"])
+            .stderr(Stdio::null())
+            .output()
+            .unwrap();
+        serde_json::from_slice::<Value>(&output.stdout).unwrap()
+    };
+    let (one, other) = thread::scope(|scope| {
+        let one = scope.spawn(|| run("0"));
+        (run("0"), one.join().unwrap())
+    });
+    for report in [one, other] {
+        let why = report["limited_by_client"].as_str().unwrap_or_else(|| panic!("{report:#}"));
+        assert!(why.contains("had no core"), "{why}");
+        within(&report["client"]["starved_percent"], 20.0, 100.0);
     }
 }

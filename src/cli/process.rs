@@ -31,6 +31,12 @@ pub(crate) fn switches(pid: Pid) -> io::Result<(u64, u64)> {
     Ok(both)
 }
 
+/// How long the calling thread has been ready to run without a core, in nanoseconds; none where the kernel does not count it.
+pub(crate) fn starved_ns() -> Option<u64> {
+    let counted = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
+    counted.split_whitespace().nth(1)?.parse().ok()
+}
+
 /// The number on the line that begins with `name`.
 fn field(status: &str, name: &str) -> Option<u64> {
     let line = status.lines().find_map(|line| line.strip_prefix(name))?;
@@ -49,6 +55,7 @@ mod tests {
         std::thread::sleep(Duration::from_millis(2));
         assert!(switches(own).unwrap().0 > before.0, "the sleep is a voluntary switch");
         assert!(cpu(own).unwrap() > Duration::ZERO);
+        assert!(starved_ns().is_some());
     }
 
     #[test]

@@ -15,6 +15,8 @@ use crate::cli::spread::Spread;
 pub(super) const PER_MS: f64 = 1e6;
 /// A thread of the load that is busier than this is what limits the run.
 const BUSY_PERCENT: f64 = 90.0;
+/// One that had no core for so long measured what else this machine does.
+const STARVED_PERCENT: f64 = 10.0;
 /// An open loop that sends later than this, one message in a hundred, is not what was asked for.
 const LATE_MS: f64 = 1.0;
 
@@ -119,7 +121,11 @@ impl Report {
 
     /// How busy the busiest thread was, in percent of a core.
     pub(super) fn client_percent(&self) -> f64 {
-        let most = self.series.cpu_ns.iter().max().copied().unwrap_or(0);
+        self.most_percent(&self.series.cpu_ns)
+    }
+
+    fn most_percent(&self, of_threads_ns: &[u64]) -> f64 {
+        let most = of_threads_ns.iter().max().copied().unwrap_or(0);
         most as f64 / 1e7 / self.seconds.max(0.001)
     }
 
@@ -127,7 +133,10 @@ impl Report {
     pub(super) fn limited_by_client(&self) -> Option<String> {
         let late = &self.series.total.late_ns;
         let late_ms = late.value_at_quantile(0.99) as f64 / PER_MS;
-        let busy = self.client_percent();
+        let (busy, starved) = (self.client_percent(), self.most_percent(&self.series.starved_ns));
+        if starved >= STARVED_PERCENT {
+            return Some(format!("a thread was ready to run and had no core for {starved:.0} % of the time"));
+        }
         // A thread that spins is always busy, and says nothing by it.
         if self.plan.traffic == Traffic::Open {
             return (late_ms > LATE_MS)
@@ -171,7 +180,10 @@ impl Report {
             "false_deaths": sum(&total.lost),
             "lost": total.lost,
             "faults": self.faults.iter().map(Aftermath::json).collect::<Vec<_>>(),
-            "client": {"threads": self.plan.threads, "cpu_percent": self.client_percent()},
+            "client": {
+                "threads": self.plan.threads, "cpu_percent": self.client_percent(),
+                "starved_percent": self.most_percent(&self.series.starved_ns),
+            },
             "server": self.server().map(|server| json!({
                 "cpu_percent": server.cpu_percent(), "cpu_seconds": server.cpu_s, "memory_bytes": server.memory_bytes,
                 "switches": {"voluntary": server.switches.0, "involuntary": server.switches.1},

@@ -30,6 +30,8 @@ pub(super) struct Series {
     pub(super) total: Tally,
     /// CPU time of each thread since the load began.
     pub(super) cpu_ns: Vec<u64>,
+    /// And how long each was ready to run without a core.
+    pub(super) starved_ns: Vec<u64>,
     current: Tally,
     open: Vec<u64>,
     last_s: f64,
@@ -38,7 +40,7 @@ pub(super) struct Series {
 impl Series {
     pub(super) fn new(threads: u16) -> Self {
         let none = vec![0; usize::from(threads)];
-        Self { cpu_ns: none.clone(), open: none, ..Self::default() }
+        Self { cpu_ns: none.clone(), starved_ns: none.clone(), open: none, ..Self::default() }
     }
 
     /// What a thread counted; `loaded`: after the load has begun.
@@ -47,6 +49,7 @@ impl Series {
         self.open[thread] = tally.open;
         if loaded {
             self.cpu_ns[thread] += tally.cpu_ns;
+            self.starved_ns[thread] += tally.starved_ns;
         }
         self.current.merge(tally);
     }

@@ -36,6 +36,8 @@ pub(super) struct Tally {
     pub(super) connect_ns: Histogram<u64>,
     /// CPU time of the thread.
     pub(super) cpu_ns: u64,
+    /// How long it was ready to run and had no core.
+    pub(super) starved_ns: u64,
 }
 
 impl Default for Tally {
@@ -59,6 +61,7 @@ impl Default for Tally {
             late_ns: histogram(),
             connect_ns: histogram(),
             cpu_ns: 0,
+            starved_ns: 0,
         }
     }
 }
@@ -77,6 +80,7 @@ impl Tally {
         self.bytes_in += other.bytes_in;
         self.bytes_out += other.bytes_out;
         self.cpu_ns += other.cpu_ns;
+        self.starved_ns += other.starved_ns;
         for (mine, theirs) in [
             (&mut self.connect_failures, &other.connect_failures),
             (&mut self.lost, &other.lost),

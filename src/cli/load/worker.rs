@@ -21,6 +21,7 @@ use super::scripted::Scripted;
 use super::shared::{NEVER, Note, Shared};
 use super::strike::Strikes;
 use super::tally::{Tally, Toll};
+use crate::cli::process;
 
 pub(super) const MS: u64 = 1_000_000;
 /// How often a thread tells what it counted.
@@ -60,6 +61,7 @@ pub(super) struct Worker {
     epoch: u64,
     counted: Counters,
     cpu_ns: u64,
+    starved_ns: u64,
     next_tick_ns: u64,
     settled: bool,
     /// Closed loops are under way.
@@ -107,6 +109,7 @@ impl Worker {
             epoch: 0,
             counted: Counters::default(),
             cpu_ns: 0,
+            starved_ns: 0,
             next_tick_ns: now + TICK_NS,
             settled: false,
             rolling: false,
@@ -261,6 +264,10 @@ impl Worker {
             let cpu_ns = Duration::from(cpu).as_nanos() as u64;
             tally.cpu_ns = cpu_ns - self.cpu_ns;
             self.cpu_ns = cpu_ns;
+        }
+        if let Some(starved_ns) = process::starved_ns() {
+            tally.starved_ns = starved_ns - self.starved_ns;
+            self.starved_ns = starved_ns;
         }
         let _ = self.notes.send(Note::Tick { thread: self.index, epoch: self.epoch, tally: Box::new(tally) });
     }
