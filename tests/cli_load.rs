@@ -613,7 +613,7 @@ fn a_load_that_had_no_core_says_so() {
     let run = |core: &str| {
         let output = std::process::Command::new("taskset")
             .args(["-c", core, env!("CARGO_BIN_EXE_heartline"), "load", &address])
-            .args(["--rate", "100", "--duration", "2s", "--spin", "on", "--json", "-"])
+            .args(["--rate", "1000", "--duration", "2s", "--spin", "on", "--json", "-"])
             .stderr(Stdio::null())
             .output()
             .unwrap();
