@@ -14,7 +14,7 @@ DAYS ?= 30           # make month
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: demo lib lib-checked install uninstall dist header test test-full sim sim-long bench bench-timers soak month mutants fmt clippy doc fuzz help
+.PHONY: demo lib lib-checked install uninstall dist header test test-full sim sim-long bench bench-load bench-timers soak month mutants fmt clippy doc fuzz help
 
 # The C library. The crate type is given here, not in Cargo.toml: an rlib beside it would switch link-time optimisation off.
 capi := $(CARGO) rustc --quiet --lib --target-dir $(strip $(TARGET_DIR)) --no-default-features --features capi
@@ -65,6 +65,9 @@ sim-long: ## the same with ever new seeds, from FROM on, until one fails or you 
 
 bench: ## Heartline's figures in one run, beside a bare epoll loop in C; status 1 if one is missed
 	python3 benches/bench.py --only '$(strip $(ONLY))'
+
+bench-load: ## what `heartline load` itself is worth: saturation, connecting, the error of its latency
+	python3 benches/load.py
 
 bench-timers: ## the wheel and the monitor alone, in criterion
 	python3 scripts/targets.py bench | grep -v "^month$$" | xargs -r -n 1 $(CARGO) bench --bench

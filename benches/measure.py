@@ -44,10 +44,10 @@ def need(*commands):
 
 
 def build_programs():
-    """The floor and the load."""
+    """The floor, the load, and what the bench of `heartline load` is set beside."""
     need("cc")
     BUILD.mkdir(parents=True, exist_ok=True)
-    for name in ("floor", "load"):
+    for name in ("floor", "load", "connect", "delay"):
         warnings = ["-std=c11", "-O2", "-Wall", "-Wextra", "-Werror"]
         source = ROOT / "benches" / f"{name}.c"
         if subprocess.run(["cc", *warnings, "-o", BUILD / name, source]).returncode != 0:

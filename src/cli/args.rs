@@ -26,6 +26,11 @@ pub(crate) enum Command {
     /// See in 15 seconds what Heartline is for
     #[command(after_help = super::demo::EXAMPLES)]
     Demo(super::demo::DemoArgs),
+    /// Find out what a server does under load, and when ten thousand clients vanish
+    #[command(after_help = super::load::EXAMPLES)]
+    Load(Box<super::load::LoadArgs>),
+    /// Set two JSON reports of `load` side by side
+    Report(super::load::CompareArgs),
 }
 
 const SERVE_EXAMPLES: &str = "\
@@ -244,7 +249,7 @@ pub(crate) enum Level {
     Debug,
 }
 
-fn role_parser() -> impl TypedValueParser<Value = Role> {
+pub(super) fn role_parser() -> impl TypedValueParser<Value = Role> {
     PossibleValuesParser::new(["watch", "answer", "ask", "both"]).map(|name| match name.as_str() {
         "watch" => Role::Watch,
         "ask" => Role::Ask,

@@ -1,4 +1,4 @@
-//! The command line: `heartline serve` and `heartline demo`. Only here does Heartline print, install signal handlers
+//! The command line: `heartline serve`, `heartline load` and `heartline demo`. Only here does Heartline print, install signal handlers
 //! and start threads (E2).
 //!
 //! | file | idea |
@@ -12,7 +12,9 @@
 //! | `app` | what is done with messages: echo, discard, broadcast |
 //! | `orders` | what a signal says to all workers |
 //! | `log`, `lines` | lines that never hold a reactor up, and what they say |
-//! | `descriptors` | the limit on descriptors |
+//! | `descriptors`, `process` | the limit on descriptors; what a process uses |
+//! | `spread`, `screen`, `mishaps` | distributions; what moves while a command runs; what can befall a client |
+//! | `load` | clients by the ten thousand, what befalls them, and how the server finds out |
 //! | `demo` | a server process and two thousand clients that show what all this is for |
 
 mod app;
@@ -21,10 +23,15 @@ mod config;
 mod demo;
 mod descriptors;
 mod lines;
+mod load;
 mod log;
+mod mishaps;
 mod orders;
+mod process;
+mod screen;
 mod serve;
 mod settings;
+mod spread;
 mod values;
 mod worker;
 
@@ -41,6 +48,8 @@ pub(crate) fn main() -> ExitCode {
     match args::Cli::parse().command {
         args::Command::Serve(args) => serve::run(*args),
         args::Command::Demo(args) => demo::run(&args),
+        args::Command::Load(args) => load::run(&args),
+        args::Command::Report(args) => load::compare(&args),
     }
     .unwrap_or_else(|problem| problem.report())
 }

@@ -2,7 +2,7 @@
 //! system call (R9). Workers are woken by their mailboxes and look here.
 
 use std::process;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use std::{io, thread};
@@ -55,6 +55,15 @@ impl Orders {
         change(&mut self.current.lock().unwrap_or_else(PoisonError::into_inner));
         self.number.fetch_add(1, Ordering::Release);
     }
+}
+
+/// Becomes true when somebody wants a command that ends by itself to end now: Ctrl-C, SIGTERM, SIGHUP.
+pub(crate) fn interruption() -> io::Result<Arc<AtomicBool>> {
+    let interrupted = Arc::new(AtomicBool::new(false));
+    for signal in [SIGINT, SIGTERM, SIGHUP] {
+        signal_hook::flag::register(signal, interrupted.clone())?;
+    }
+    Ok(interrupted)
 }
 
 /// Starts the thread that waits for signals. `reload` gives the settings of the config file as it is now, or nothing

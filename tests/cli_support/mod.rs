@@ -1,6 +1,9 @@
 //! A `heartline serve` of its own for each test, and what it writes.
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
+pub(crate) mod browser;
+pub(crate) mod scripted;
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::PathBuf;

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use hdrhistogram::Histogram;
 
 use super::server::Closed;
+use crate::cli::spread::{histogram, record};
 
 /// What became of a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -175,18 +176,6 @@ fn kind(fate: Fate) -> Option<&'static str> {
         Fate::Reset => Some(RESET),
         Fate::Cut => Some(CUT),
     }
-}
-
-/// Three significant digits, growing as needed.
-fn histogram() -> Histogram<u64> {
-    let mut histogram = Histogram::new_with_bounds(1, 2, 3).unwrap_or_else(|_| unreachable!("1, 2 and 3 are allowed"));
-    histogram.auto(true);
-    histogram
-}
-
-fn record(histogram: &mut Histogram<u64>, value: u64) {
-    // It grows by itself up to any value that a u64 holds; only memory could fail it.
-    let _ = histogram.record(value);
 }
 
 #[cfg(test)]

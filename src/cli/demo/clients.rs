@@ -1,6 +1,6 @@
 //! The living, on a reactor of their own, and what is done to some of them.
 
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::net::{SocketAddr, TcpStream};
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
@@ -9,9 +9,9 @@ use std::time::{Duration, Instant};
 use heartline::frame::Framing;
 use heartline::liveness::{Policy, Role};
 use heartline::reactor::{Config, ConnectionId, EventKind, Events, Options, Reactor, ReleaseError};
-use nix::sys::socket::{setsockopt, sockopt};
 
 use super::plan::Plan;
+use crate::cli::mishaps;
 
 /// How often a client is tried that has events waiting.
 const TRIES: u32 = 1000;
@@ -58,9 +58,8 @@ impl Clients {
     pub(super) fn warm_up(&self, server: SocketAddr) -> io::Result<SocketAddr> {
         let mut stream = TcpStream::connect(server)?;
         stream.set_read_timeout(Some(Duration::from_secs(5)))?;
-        let ask = self.ask();
-        stream.write_all(&ask)?;
-        stream.read_exact(&mut vec![0; ask.len()])?;
+        let asked = mishaps::beat_once_more(&mut stream, &self.framing)?;
+        stream.read_exact(&mut vec![0; asked])?;
         stream.local_addr()
     }
 
@@ -98,18 +97,15 @@ impl Clients {
     pub(super) fn freeze(&mut self) -> io::Result<Option<(SocketAddr, Instant)>> {
         let Some(mut stream) = self.take_one()? else { return Ok(None) };
         let at = Instant::now();
-        stream.write_all(&self.ask())?;
+        mishaps::beat_once_more(&mut stream, &self.framing)?;
         self.hold(stream, at)
     }
 
     /// Cuts one off in the middle of a frame: half of it, then nothing.
     pub(super) fn cut(&mut self) -> io::Result<Option<(SocketAddr, Instant)>> {
         let Some(mut stream) = self.take_one()? else { return Ok(None) };
-        let mut frame = Vec::new();
-        let encoded = self.framing.encode(None, &[b"a message that is never finished"], &mut frame);
-        encoded.map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error.to_string()))?;
         let at = Instant::now();
-        stream.write_all(&frame[..frame.len() / 2])?;
+        mishaps::half_a_frame(&mut stream, &self.framing, b"a message that is never finished")?;
         self.hold(stream, at)
     }
 
@@ -117,7 +113,7 @@ impl Clients {
     pub(super) fn reset(&mut self) -> io::Result<Option<(SocketAddr, Instant)>> {
         let Some(stream) = self.take_one()? else { return Ok(None) };
         let address = stream.local_addr()?;
-        setsockopt(&stream, sockopt::Linger, &libc::linger { l_onoff: 1, l_linger: 0 })?;
+        mishaps::reset(stream)?;
         Ok(Some((address, Instant::now())))
     }
 
@@ -140,11 +136,5 @@ impl Clients {
             }
         }
         Ok(None)
-    }
-
-    fn ask(&self) -> Vec<u8> {
-        let mut ask = Vec::new();
-        self.framing.ask(&mut ask);
-        ask
     }
 }

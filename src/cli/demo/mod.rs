@@ -12,13 +12,11 @@
 //! | `clients` | the living, and what is done to some of them |
 //! | `census` | who should have been found and who was |
 //! | `report` | the table and its JSON |
-//! | `screen` | the progress bar, or plain lines |
 
 mod census;
 mod clients;
 mod plan;
 mod report;
-mod screen;
 mod server;
 
 use std::io;
@@ -27,16 +25,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
-
 use self::census::{Census, Fate};
 use self::clients::Clients;
 use self::plan::Plan;
 pub(crate) use self::plan::{DemoArgs, EXAMPLES};
 use self::report::Report;
-use self::screen::Screen;
 use self::server::{Line, Server};
-use super::{Problem, descriptors};
+use super::screen::Screen;
+use super::{Problem, descriptors, orders};
 
 /// How often the bar moves and signals are looked at, at the least.
 const STEP: Duration = Duration::from_millis(20);
@@ -44,10 +40,7 @@ const STEP: Duration = Duration::from_millis(20);
 /// Runs the demo. Exit status 1 if one dead was missed or one living killed.
 pub(crate) fn run(args: &DemoArgs) -> Result<ExitCode, Problem> {
     let plan = Plan::new(args, descriptors::raise_limit())?;
-    let interrupted = Arc::new(AtomicBool::new(false));
-    for signal in [SIGINT, SIGTERM, SIGHUP] {
-        signal_hook::flag::register(signal, interrupted.clone()).map_err(failed("waiting for signals"))?;
-    }
+    let interrupted = orders::interruption().map_err(failed("waiting for signals"))?;
     let mut demo = Demo::start(plan, interrupted)?;
     demo.fill()?;
     demo.accidents()?;

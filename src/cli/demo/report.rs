@@ -4,11 +4,11 @@ use std::fmt;
 use std::io::{self, Write};
 use std::time::Duration;
 
-use hdrhistogram::Histogram;
 use serde_json::{Value, json};
 
 use super::census::{CUT, Census, FROZEN, RESET, Tally};
 use super::plan::Plan;
+use crate::cli::spread::Spread;
 
 /// What was measured.
 #[derive(Clone, Debug, Default)]
@@ -32,35 +32,6 @@ pub(super) struct Report {
     seen_ms: Spread,
     cpu: Duration,
     attended: Duration,
-}
-
-/// The middle, the tail and the end of a distribution, in milliseconds.
-#[derive(Clone, Copy, Debug, Default)]
-struct Spread {
-    count: u64,
-    p50: f64,
-    p99: f64,
-    max: f64,
-}
-
-impl Spread {
-    fn new(histogram: &Histogram<u64>, per_ms: f64) -> Self {
-        let at = |share| histogram.value_at_quantile(share) as f64 / per_ms;
-        Self { count: histogram.len(), p50: at(0.5), p99: at(0.99), max: histogram.max() as f64 / per_ms }
-    }
-
-    fn json(self) -> Value {
-        json!({"count": self.count, "p50": self.p50, "p99": self.p99, "max": self.max})
-    }
-}
-
-impl fmt::Display for Spread {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.count == 0 {
-            return write!(f, "nobody to measure it on");
-        }
-        write!(f, "p50 {:.1} ms, p99 {:.1} ms, max {:.1} ms, of {}", self.p50, self.p99, self.max, self.count)
-    }
 }
 
 impl Report {

@@ -9,12 +9,12 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
-use nix::time::{clock_getcpuclockid, clock_gettime};
 use nix::unistd::Pid;
 use serde_json::Value;
 
+use super::failed;
 use super::plan::Plan;
-use crate::cli::Problem;
+use crate::cli::{Problem, process};
 
 /// The server, and what it writes.
 #[derive(Debug)]
@@ -127,17 +127,12 @@ impl Server {
 
     /// Resident anonymous memory: what it allocated and touched, code and libraries left out.
     pub(super) fn memory_bytes(&self) -> Result<u64, Problem> {
-        let path = format!("/proc/{}/status", self.process.0.id());
-        let status = std::fs::read_to_string(&path).map_err(|error| Problem::failed(format!("{path}: {error}")))?;
-        let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:"));
-        let kib: Option<u64> = line.and_then(|line| line.trim().trim_end_matches("kB").trim().parse().ok());
-        kib.map(|kib| kib * 1024).ok_or_else(|| Problem::failed(format!("{path} has no RssAnon")))
+        process::memory_bytes(self.pid()).map_err(failed("the server's memory"))
     }
 
     /// CPU time of all its threads.
     pub(super) fn cpu(&self) -> Result<Duration, Problem> {
-        let time = clock_getcpuclockid(self.pid()).and_then(clock_gettime);
-        time.map(Duration::from).map_err(|error| Problem::failed(format!("the server's CPU time: {error}")))
+        process::cpu(self.pid()).map_err(failed("the server's CPU time"))
     }
 }
 

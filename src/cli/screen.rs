@@ -1,4 +1,4 @@
-//! What moves while the demo runs: a bar on a terminal, plain lines elsewhere.
+//! What moves while a command runs: a bar on a terminal, plain lines elsewhere.
 
 use std::io::{IsTerminal, Write};
 use std::time::{Duration, Instant};
@@ -6,13 +6,13 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressStyle};
 
 /// The bar, or nothing but lines. Both on stderr: stdout is for the report.
-pub(super) struct Screen {
+pub(crate) struct Screen {
     bar: Option<ProgressBar>,
     began: Instant,
 }
 
 impl Screen {
-    pub(super) fn new(length: Duration) -> Self {
+    pub(crate) fn new(length: Duration) -> Self {
         let bar = std::io::stderr().is_terminal().then(|| {
             let bar = ProgressBar::new(length.as_millis() as u64);
             if let Ok(style) = ProgressStyle::with_template("{bar:30.green/dim} {elapsed:>3} {msg}") {
@@ -24,7 +24,7 @@ impl Screen {
     }
 
     /// What happens now.
-    pub(super) fn say(&self, what: &str) {
+    pub(crate) fn say(&self, what: &str) {
         match &self.bar {
             Some(bar) => {
                 bar.println(format!("{:5.1} s  {what}", self.began.elapsed().as_secs_f64()));
@@ -36,13 +36,21 @@ impl Screen {
         }
     }
 
-    pub(super) fn advance(&self) {
+    /// How it stands: on the bar, in place of what it showed; elsewhere a line.
+    pub(crate) fn show(&self, how: &str) {
+        match &self.bar {
+            Some(bar) => bar.set_message(how.to_owned()),
+            None => self.say(how),
+        }
+    }
+
+    pub(crate) fn advance(&self) {
         if let Some(bar) = &self.bar {
             bar.set_position((self.began.elapsed().as_millis() as u64).min(bar.length().unwrap_or(0)));
         }
     }
 
-    pub(super) fn end(&self) {
+    pub(crate) fn end(&self) {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
         }
