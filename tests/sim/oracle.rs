@@ -178,7 +178,9 @@ impl World {
             wrong("arena", format_args!("{events} events in a batch for {}", truth.capacity));
         }
         let wake_ns = wait_ms.map(|ms| (clock_ns / MS).saturating_add(ms).saturating_mul(MS));
-        // What the application gave away it need not come back for.
+        // What the application gave away it need not come back for. A pause of accepting that this poll told has a deadline
+        // which is not the monitor's.
+        let promised_ns = promised_ns.filter(|_| !truth.told.paused);
         let surely_ns = promised_ns.zip(wake_ns).map(|(promised_ns, wake_ns)| promised_ns.max(wake_ns));
         if wait_ms == Some(0) {
             // A turn does not end with a look at the clock: what it and the way back took is one lateness, from its beginning.
