@@ -152,6 +152,7 @@ impl Settings {
             // Echo answers what came just before the peer's FIN, then closes by itself.
             half_open: self.fixed.app == App::Echo,
             deliver_beats: false,
+            aside: false,
         }
     }
 

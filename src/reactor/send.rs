@@ -176,6 +176,16 @@ impl<N: Net> Reactor<N> {
         head: Option<&[u8]>,
         message: &[u8],
     ) -> Broadcast {
+        self.broadcast_to(&mut ids.into_iter(), head, message)
+    }
+
+    #[inline(never)]
+    fn broadcast_to(
+        &mut self,
+        ids: &mut dyn Iterator<Item = ConnectionId>,
+        head: Option<&[u8]>,
+        message: &[u8],
+    ) -> Broadcast {
         if self.sends.is_full() {
             self.flush();
         }
