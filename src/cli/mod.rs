@@ -1,4 +1,4 @@
-//! The command line: `heartline serve` and `heartline demo`. Only here does Heartline print, install signal handlers
+//! The command line: `heartline serve`, `heartline top` and `heartline demo`. Only here does Heartline print, install signal handlers
 //! and start threads (E2).
 //!
 //! | file | idea |
@@ -12,6 +12,8 @@
 //! | `app` | what is done with messages: echo, discard, broadcast |
 //! | `orders` | what a signal says to all workers |
 //! | `log`, `lines` | lines that never hold a reactor up, and what they say |
+//! | `metrics` | what is answered over HTTP: Prometheus text, health, a live page |
+//! | `top` | the same in a terminal |
 //! | `descriptors` | the limit on descriptors |
 //! | `demo` | a server process and two thousand clients that show what all this is for |
 
@@ -22,9 +24,11 @@ mod demo;
 mod descriptors;
 mod lines;
 mod log;
+mod metrics;
 mod orders;
 mod serve;
 mod settings;
+mod top;
 mod values;
 mod worker;
 
@@ -40,6 +44,7 @@ const USAGE: u8 = 2;
 pub(crate) fn main() -> ExitCode {
     match args::Cli::parse().command {
         args::Command::Serve(args) => serve::run(*args),
+        args::Command::Top(args) => top::run(&args),
         args::Command::Demo(args) => demo::run(&args),
     }
     .unwrap_or_else(|problem| problem.report())

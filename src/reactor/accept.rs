@@ -94,6 +94,7 @@ impl<N: Net> Reactor<N> {
     pub fn stop_listening(&mut self, listener: ListenerId) -> bool {
         let Some(listening) = self.listeners.try_remove(listener.0 as usize) else { return false };
         self.options.release(listening.options);
+        self.counters.listeners_paused_now -= u64::from(listening.paused.is_some());
         // Its number may be given to another, which must not count its connections.
         self.counted_addresses.retain(|_, (index, _)| *index != listener.0);
         self.net.close_listener(listening.listener);
@@ -322,6 +323,7 @@ impl<N: Net> Reactor<N> {
         if listening.paused.is_none() {
             listening.paused = Some(cause);
             self.counters.accept_pauses += 1;
+            self.counters.listeners_paused_now += 1;
             let listener = ListenerId(index as u32);
             self.tell(ConnectionId::NONE, 0, RecordKind::AcceptPaused { listener, cause });
         }
@@ -329,6 +331,7 @@ impl<N: Net> Reactor<N> {
 
     fn resume_accepting(&mut self, index: usize) {
         if self.listeners[index].paused.take().is_some() {
+            self.counters.listeners_paused_now -= 1;
             let listener = ListenerId(index as u32);
             self.tell(ConnectionId::NONE, 0, RecordKind::AcceptResumed { listener });
         }

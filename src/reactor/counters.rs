@@ -79,6 +79,8 @@ counters! {
     released,
     /// Times that accepting paused.
     accept_pauses,
+    /// Listeners that accept no more for now.
+    listeners_paused_now,
     /// Accepts that failed for one connection (aborted in the queue).
     accept_errors,
     /// Bytes received.
