@@ -46,7 +46,7 @@ fn prometheus_own_tools_read_the_text_and_have_nothing_to_say_against_it() {
     let mut client = server.connect();
     client.echo(b"x");
     let text = await_sample(at, "heartline_closed_total{reason=\"silent\"}", 1.0);
-    let families = through(Command::new("python3").arg(root("tests/python/prometheus.py")), &text);
+    let families = through(Command::new("/usr/bin/python3").arg(root("tests/python/prometheus.py")), &text);
     for family in [
         "counter heartline_messages_in",
         "counter heartline_closed",
@@ -81,11 +81,9 @@ fn names_in(text: &str) -> BTreeSet<String> {
 fn dashboard_and_alerts_speak_of_what_is_there() {
     let (_server, at) = server(&[]);
     let text = metrics(at);
-    let known: BTreeSet<String> = text
-        .lines()
-        .filter(|line| !line.starts_with('#'))
-        .map(|line| line.split([' ', '{']).next().unwrap().to_owned())
-        .collect();
+    // Names of samples, and those of families.
+    let name = |line: &str| line.trim_start_matches("# TYPE ").split([' ', '{']).next().unwrap().to_owned();
+    let known: BTreeSet<String> = text.lines().filter(|line| !line.starts_with("# HELP")).map(name).collect();
     let read = |file| std::fs::read_to_string(root(file)).unwrap();
     let (alerts, board) = (read("docs/alerts.yml"), read("docs/grafana.json"));
     let parsed: serde_json::Value = serde_json::from_str(&board).unwrap();
@@ -320,7 +318,7 @@ fn the_page_shows_it_in_a_browser() {
     let browse = |arguments: &[&str]| {
         let mut command = Command::new("chromium");
         command.args(["--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--no-first-run"]);
-        command.args(["--virtual-time-budget=3500", "--window-size=1200,1500"]).args(arguments);
+        command.args(["--virtual-time-budget=3500", "--window-size=1200,1000"]).args(arguments);
         command.arg(format!("--user-data-dir={}", profile.display())).arg(format!("http://{at}/"));
         let output = command.env("HOME", &profile).stdin(Stdio::null()).output();
         let output = output.unwrap_or_else(|error| panic!("chromium: {error}; scripts/install-tools installs it"));
@@ -381,6 +379,7 @@ fn top_prints_one_reading() {
 fn top_draws_on_a_terminal_until_q() {
     let (server, at) = server(&[]);
     let _clients: Vec<Client> = (0..5).map(|_| server.connect()).collect();
+    await_sample(at, "heartline_connections_now", 5.0);
     let program = heartline(&[]).get_program().to_str().unwrap().to_owned();
     let line = format!("stty rows 30 cols 100; exec {program} top --interval 200ms {at}");
     let mut child = Command::new("script")
@@ -394,7 +393,10 @@ fn top_draws_on_a_terminal_until_q() {
     let mut shown = String::new();
     let (until, mut part) = (Instant::now() + PATIENCE, [0; 4096]);
     while !(shown.contains("connections, top 5") && shown.contains("ends by reason")) {
-        assert!(Instant::now() < until, "{shown}");
+        if Instant::now() > until {
+            let _ = child.kill();
+            panic!("{shown}");
+        }
         let count = stdout.read(&mut part).unwrap();
         assert!(count > 0, "it ended: {shown}");
         shown.push_str(&String::from_utf8_lossy(&part[..count]));
