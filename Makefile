@@ -6,6 +6,7 @@ ONLY ?=              # make bench: figures to take, as in ONLY=memory,echo
 SEEDS ?=             # make sim: how many seeds; SEED, FROM, TRACE, CUT and CONNECTIONS are in CONTRIBUTING.md
 ARGS ?=              # make demo: more arguments, as in ARGS=--json
 PANIC ?= unwind      # make lib: abort ends the process at a bug, with a core dump, instead of an error code
+TARGET_DIR ?= target # make lib: where; the other targets look in target alone
 PREFIX ?= /usr/local # make install: where; DESTDIR is put in front of it for packagers
 MINUTES ?= 10        # make soak
 PEERS ?= 1000000     # make month
@@ -16,7 +17,7 @@ SHELL := /bin/bash
 .PHONY: demo lib lib-checked install uninstall dist header test test-full sim sim-long bench bench-timers soak month mutants fmt clippy doc fuzz help
 
 # The C library. The crate type is given here, not in Cargo.toml: an rlib beside it would switch link-time optimisation off.
-capi := $(CARGO) rustc --quiet --lib --target-dir target --no-default-features --features capi
+capi := $(CARGO) rustc --quiet --lib --target-dir $(strip $(TARGET_DIR)) --no-default-features --features capi
 soname = libheartline.so.$(shell scripts/capi-install --soversion)
 
 demo: ## show what Heartline is for, on loopback, in about 15 seconds
@@ -24,14 +25,15 @@ demo: ## show what Heartline is for, on loopback, in about 15 seconds
 
 lib: ## build target/capi/libheartline.so and libheartline.a, the C library
 	$(capi) --profile capi --config 'profile.capi.panic="$(strip $(PANIC))"' --crate-type staticlib,cdylib -- \
-	    --cfg heartline_library -C llvm-args=-inline-threshold=75 \
+	    --cfg heartline_library -C llvm-args=-inline-threshold=75 -C llvm-args=-inlinehint-threshold=75 \
 	    -C link-arg=-Wl,-soname,$(soname) -C link-arg=-Wl,-z,nodelete \
-	    --print native-static-libs=$(CURDIR)/target/capi/native-static-libs
-	ln -sf libheartline.so target/capi/$(soname)
+	    --print native-static-libs=$(abspath $(strip $(TARGET_DIR)))/capi/native-static-libs
+	ln -sf libheartline.so $(strip $(TARGET_DIR))/capi/$(soname)
 
 lib-checked: # the same with assertions and an order for a panic, for tests/capi.rs alone
-	$(capi) --profile capi-checked --crate-type staticlib -- --cfg heartline_library --cfg heartline_forced_panic \
-	    --print native-static-libs=$(CURDIR)/target/capi-checked/native-static-libs
+	$(capi) --profile capi-checked --config 'profile.capi-checked.panic="$(strip $(PANIC))"' --crate-type staticlib -- \
+	    --cfg heartline_library --cfg heartline_forced_panic \
+	    --print native-static-libs=$(abspath $(strip $(TARGET_DIR)))/capi-checked/native-static-libs
 
 install: ## install the C library under PREFIX (/usr/local), DESTDIR before it: header, libraries, pkg-config, CMake, pages
 	@# Who installs may be another than who builds, and have no cargo.

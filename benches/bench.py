@@ -312,13 +312,11 @@ def machine():
 
 
 def smoke():
-    """The floor and the load against each other, for a second or two: the harness itself works."""
+    """Each C program for a second or two, the servers against the load: the harness itself works."""
+    specs = ("length:4be", *OTHER_SPECS)
     with measure.running([measure.FLOOR]) as server:
-        for spec in ("length:4be", *OTHER_SPECS):
-            for mode in ("echo", "beats"):
-                report = measure.run_load(server, mode, 20, frames=2_000, spec=spec, limit=20)
-                if report["frames"] != 2_000:
-                    raise Failure(f"{spec}: {report}")
+        for spec in specs:
+            smoke_load(server, spec)
         report = measure.run_load(server, "beat-each-second", 20, seconds=1, limit=20)
         if report["answered"] != report["beats"] or report["closed_by_server"]:
             raise Failure(f"beats went astray: {report}")
@@ -326,7 +324,23 @@ def smoke():
             load.await_line("held")
             if load.finish()["closed_by_server"]:
                 raise Failure("the floor closed a connection")
-    print("the floor and the load agree")
+    for spec in specs:
+        with measure.running(C_ECHO, Options(frame=spec)) as server:
+            smoke_load(server, spec)
+    report = measure.run_program(measure.BUILD / "capi_monitor", 1_000, 3)
+    if not (report["ns_per_heard"] > 0 and report["bytes_per_peer"] >= 0):
+        raise Failure(f"capi_monitor: {report}")
+    report = measure.run_program(measure.BUILD / "capi_codec", 3)
+    if not report["gb_per_second"] > 0:
+        raise Failure(f"capi_codec: {report}")
+    print("the floor, the programs of the C ABI and the load agree")
+
+
+def smoke_load(server, spec):
+    for mode in ("echo", "beats"):
+        report = measure.run_load(server, mode, 20, frames=2_000, spec=spec, limit=20)
+        if report["frames"] != 2_000:
+            raise Failure(f"{spec}: {report}")
 
 
 def main():
@@ -339,7 +353,7 @@ def main():
                         "{frame}, {timeout}, {statistics}; `floor` is benches/floor.c")
     parser.add_argument("--rounds", type=int, default=10, help="ABBA rounds of the throughput figure (default 10)")
     parser.add_argument("--seconds", type=int, default=2, help="seconds of each run in a round (default 2)")
-    parser.add_argument("--smoke", action="store_true", help="only see that the floor and the load work")
+    parser.add_argument("--smoke", action="store_true", help="only see that the C programs and the load work")
     arguments = parser.parse_args()
 
     chosen = [name for name in arguments.only.split(",") if name] or list(FIGURES)
@@ -349,6 +363,7 @@ def main():
 
     measure.build_programs()
     if arguments.smoke:
+        measure.build_c_programs()
         return smoke()
     measure.need("valgrind", "strace")
     if arguments.server:

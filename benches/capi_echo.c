@@ -56,8 +56,9 @@ int main(int argc, char **argv)
     while (!over) {
         int32_t count = must(heartline_reactor_poll(reactor, events, 1024, 500), "poll"); /* SIGTERM ends no wait */
         for (int32_t i = 0; i < count; i++)
-            if (events[i].kind == HEARTLINE_EVENT_MESSAGE)
-                heartline_reactor_send(reactor, events[i].id, events[i].data, events[i].len);
+            if (events[i].kind == HEARTLINE_EVENT_MESSAGE &&
+                heartline_reactor_send(reactor, events[i].id, events[i].data, events[i].len) == HEARTLINE_ERR_FULL)
+                heartline_reactor_close(reactor, events[i].id, HEARTLINE_CLOSE_AT_ONCE, 0); /* it does not read */
     }
     heartline_reactor_free(reactor);
     heartline_codec_free(codec);

@@ -5,8 +5,6 @@
 
 #include <stddef.h>
 #include <stdint.h>
-#include <stddef.h>
-#include <stdint.h>
 
 /*
  * Heartline keeps long-lived connections alive and honest: it frames their bytes, beats when they fall silent, finds
@@ -23,7 +21,8 @@
  * Results. An int32_t from 0 up is success, often a count; below -1 it is a HEARTLINE_ERR_ number, which
  *   heartline_strerror and heartline_name explain. -1 is never an error: where a wait is asked for it means for ever.
  *   What a function writes through a pointer it writes on success alone; but `why` explains a failure, and a stream
- *   remembers.
+ *   remembers. A length over PTRDIFF_MAX is HEARTLINE_ERR_INVALID. Compilers warn where a result is dropped that no
+ *   sound program drops (HEARTLINE_NODISCARD; define it empty before the header if they should not).
  *
  * Threads. A monitor or a reactor is used by one thread at a time; which one may change. Overlapping use is found and
  *   is HEARTLINE_ERR_OVERLAP, not a race. Codecs and mailboxes are for any thread, several at once; freeing one is not.
@@ -44,17 +43,30 @@
  *   HEARTLINE_ERR_STALE. `user` is your word, a number or a pointer; Heartline never reads it.
  *
  * Events. Every OPENED has exactly one CLOSED, the last event of its id, whoever closed. Later events of a closed id in
- *   the same batch still carry `user`: free your object at CLOSED (or CONNECT_FAILED), nowhere else.
+ *   the same batch still carry `user`: free your object at CLOSED (or CONNECT_FAILED), nowhere else. Give connect and
+ *   adopt your word; of an accepted connection set it at OPENED: no other event of it is in that batch.
  *
  * Time. A clock of your own is in milliseconds, monotonic, rounded down; heartline_now_ms is one. A function named
  *   _ms takes or gives milliseconds. Silence is attended time: while this process was stopped or busy, nobody was silent.
  *
- * Fork. Descriptors are closed on exec. A forked child must not use what it inherited, nor free it: the sockets and the
- *   epoll set are the parent's too. That it holds the descriptors keeps no connection open.
+ * Fork. Descriptors are closed on exec. The sockets and the epoll set of a reactor stay the parent's: in a forked child
+ *   every call on it or its mailboxes is HEARTLINE_ERR_FORKED, and heartline_reactor_free does nothing (Linux 4.14 or
+ *   later; before, leave it alone). That the child holds the descriptors keeps no connection open. It may use its copies
+ *   of monitors and codecs, and make reactors of its own.
  *
  * Bugs. A panic inside becomes HEARTLINE_ERR_PANIC; the object then takes nothing but its _free, and your server lives.
  *   Callbacks (a custom codec, the log) must not throw: that ends the process, as running out of memory does.
  */
+
+#ifndef HEARTLINE_NODISCARD
+#if (defined(__cplusplus) && __cplusplus >= 201703L) || (defined(__STDC_VERSION__) && __STDC_VERSION__ >= 202311L)
+#define HEARTLINE_NODISCARD [[nodiscard]]
+#elif defined(__GNUC__)
+#define HEARTLINE_NODISCARD __attribute__((warn_unused_result))
+#else
+#define HEARTLINE_NODISCARD
+#endif
+#endif
 
 /* heartline_policy policy; HEARTLINE_INIT(policy); */
 #define HEARTLINE_INIT(object)                                                                                        \
@@ -80,73 +92,76 @@
 #define HEARTLINE_OFF UINT32_MAX
 
 // A pointer that must not be NULL is NULL.
-#define HEARTLINE_ERR_NULL -2
+#define HEARTLINE_ERR_NULL (-2)
 
 // An argument is out of its range, or a flag or number unknown.
-#define HEARTLINE_ERR_INVALID -3
+#define HEARTLINE_ERR_INVALID (-3)
 
 // The id is of no live connection or peer: it ended, or is of another object.
-#define HEARTLINE_ERR_STALE -4
+#define HEARTLINE_ERR_STALE (-4)
 
 // A struct_size or an ABI version that this library does not know.
-#define HEARTLINE_ERR_VERSION -5
+#define HEARTLINE_ERR_VERSION (-5)
 
 // Another thread, or a callback of this call, is inside the object.
-#define HEARTLINE_ERR_OVERLAP -6
+#define HEARTLINE_ERR_OVERLAP (-6)
 
 // Heartline has a bug and stopped using this object, which now can only be freed.
-#define HEARTLINE_ERR_PANIC -7
+#define HEARTLINE_ERR_PANIC (-7)
 
-// The operating system said no; heartline_reactor_os_error has its errno.
-#define HEARTLINE_ERR_OS -8
+// The operating system said no. C's errno says why; heartline_reactor_os_error keeps it, where there is a reactor.
+#define HEARTLINE_ERR_OS (-8)
 
 // The outbox of the connection is over its high mark; HEARTLINE_EVENT_DRAINED tells when to go on.
-#define HEARTLINE_ERR_FULL -9
+#define HEARTLINE_ERR_FULL (-9)
 
 // All outboxes together are at outbox_bytes_max.
-#define HEARTLINE_ERR_REACTOR_FULL -10
+#define HEARTLINE_ERR_REACTOR_FULL (-10)
 
 // The connection is closing.
-#define HEARTLINE_ERR_CLOSING -11
+#define HEARTLINE_ERR_CLOSING (-11)
 
 // The connection is being dialled or closed.
-#define HEARTLINE_ERR_NOT_OPEN -12
+#define HEARTLINE_ERR_NOT_OPEN (-12)
 
 // Events of this connection are not delivered yet: poll first.
-#define HEARTLINE_ERR_BUSY -13
+#define HEARTLINE_ERR_BUSY (-13)
 
 // The codec cannot carry this message or head.
-#define HEARTLINE_ERR_ENCODE -14
+#define HEARTLINE_ERR_ENCODE (-14)
 
 // Bytes that are no frame: close the connection.
-#define HEARTLINE_ERR_FRAME_BAD -15
+#define HEARTLINE_ERR_FRAME_BAD (-15)
 
 // A frame over a limit: close the connection.
-#define HEARTLINE_ERR_OVER_LIMIT -16
+#define HEARTLINE_ERR_OVER_LIMIT (-16)
 
 // The text or the settings are no codec.
-#define HEARTLINE_ERR_SPEC -17
+#define HEARTLINE_ERR_SPEC (-17)
 
 // The text or the settings are no policy.
-#define HEARTLINE_ERR_POLICY -18
+#define HEARTLINE_ERR_POLICY (-18)
 
 // The text is no address.
-#define HEARTLINE_ERR_ADDRESS -19
+#define HEARTLINE_ERR_ADDRESS (-19)
 
 // A buffer of the caller is too small.
-#define HEARTLINE_ERR_SHORT -20
+#define HEARTLINE_ERR_SHORT (-20)
 
 // Close codes below 256 are Heartline's own.
-#define HEARTLINE_ERR_CODE_RESERVED -21
+#define HEARTLINE_ERR_CODE_RESERVED (-21)
 
 // The mailbox is full: mailbox_max requests wait.
-#define HEARTLINE_ERR_MAILBOX_FULL -22
+#define HEARTLINE_ERR_MAILBOX_FULL (-22)
 
 // The reactor of this mailbox is gone.
-#define HEARTLINE_ERR_GONE -23
+#define HEARTLINE_ERR_GONE (-23)
 
 // A limit on how many there may be is reached: peers, connections_max.
-#define HEARTLINE_ERR_TOO_MANY -24
+#define HEARTLINE_ERR_TOO_MANY (-24)
+
+// The object belongs to the process that forked this one: let it be, and exec or make new ones.
+#define HEARTLINE_ERR_FORKED (-25)
 
 // Table of heartline_name: the HEARTLINE_ERR_ numbers.
 #define HEARTLINE_NAMES_ERRORS 1
@@ -318,7 +333,8 @@
 // The connection is closed with outbox_full.
 #define HEARTLINE_WHEN_FULL_CLOSE 3
 
-// Event: a connection lives: accepted, dialled or adopted.
+// Event: a connection lives: accepted, dialled or adopted. Of an accepted one nothing else is told in this batch, so that
+// what HEARTLINE_SET_USER gives it now is in all its later events.
 #define HEARTLINE_EVENT_OPENED 1
 
 // Event: a whole message came.
@@ -812,7 +828,7 @@ typedef struct heartline_event {
     uint16_t listener;
     // CLOSED, CONNECT_FAILED: errno, or 0.
     int32_t os_error;
-    // CLOSED, SUSPECT, REVIVED: attended milliseconds since the last byte. STALLED: how long.
+    // CLOSED, SUSPECT, REVIVED: attended milliseconds since the last byte. STALLED: how long. MASS_SILENCE: of how many.
     uint32_t silence_ms;
     // CLOSED: the last round trip from ask to answer; HEARTLINE_OFF if none was measured.
     uint32_t rtt_ms;
@@ -820,7 +836,7 @@ typedef struct heartline_event {
     uint32_t queued_bytes;
     // BEAT: HEARTLINE_BEAT_, what it was taken for. ACCEPT_PAUSED: HEARTLINE_PAUSE_. MASS_SILENCE: how many are silent.
     uint32_t detail;
-    // MASS_SILENCE: of how many. Otherwise 0.
+    // 0, in every event: for fields to come.
     uint64_t reserved;
 } heartline_event;
 
@@ -918,7 +934,10 @@ extern "C" {
 // HEARTLINE_ABI_VERSION. Any thread.
 //
 // Returns 0, or HEARTLINE_ERR_VERSION.
-int32_t heartline_check_abi(uint32_t abi_version);
+HEARTLINE_NODISCARD int32_t heartline_check_abi(uint32_t abi_version);
+
+// HEARTLINE_ABI_VERSION of the library that runs. Any thread.
+HEARTLINE_NODISCARD uint32_t heartline_abi_version(void);
 
 // The version of the library, such as "0.1.0". Static; any thread.
 const char *heartline_version(void);
@@ -937,6 +956,14 @@ int32_t heartline_last_bug(char *buffer,
 // A sentence for an error number, or for any number from 0 up, which is success. Static, never NULL; any thread.
 const char *heartline_strerror(int32_t error);
 
+// Whether an error is the end of what the call was about: the id, stream, mailbox or object can only be given up, and
+// trying again never helps. So are HEARTLINE_ERR_STALE, _PANIC, _FRAME_BAD, _OVER_LIMIT, _GONE and _FORKED. After any
+// other error it goes on as before the call. Any thread.
+//
+// Returns 1 or 0; 0 for a number that is no error.
+HEARTLINE_NODISCARD
+int32_t heartline_error_is_fatal(int32_t error);
+
 // The name of a number of one of the HEARTLINE_NAMES_ tables; "unknown" for any other number, "application" for
 // reasons from 256 up. Static, never NULL; any thread.
 const char *heartline_name(uint32_t table,
@@ -950,6 +977,7 @@ const char *heartline_name(uint32_t table,
 // for the call.
 //
 // Returns 0, HEARTLINE_ERR_POLICY, _NULL, _INVALID (not UTF-8) or _VERSION.
+HEARTLINE_NODISCARD
 int32_t heartline_policy_parse(const char *text,
                                struct heartline_policy *policy,
                                size_t size,
@@ -960,6 +988,7 @@ int32_t heartline_policy_parse(const char *text,
 // caller's, to be freed by heartline_monitor_free. Any thread.
 //
 // Returns 0, HEARTLINE_ERR_NULL, HEARTLINE_ERR_VERSION or HEARTLINE_ERR_INVALID.
+HEARTLINE_NODISCARD
 int32_t heartline_monitor_new(const struct heartline_monitor_config *config,
                               uint64_t now_ms,
                               struct heartline_monitor **out);
@@ -973,6 +1002,7 @@ void heartline_monitor_free(struct heartline_monitor *monitor);
 //
 // Returns 0, HEARTLINE_ERR_POLICY if it makes no sense, or HEARTLINE_ERR_NULL, _VERSION, _INVALID, _OVERLAP.
 // One thread at a time.
+HEARTLINE_NODISCARD
 int32_t heartline_monitor_policy(struct heartline_monitor *monitor,
                                  uint32_t slot,
                                  const struct heartline_policy *policy,
@@ -982,6 +1012,7 @@ int32_t heartline_monitor_policy(struct heartline_monitor *monitor,
 //
 // Returns 0, HEARTLINE_ERR_NULL, _INVALID (no policy in that slot), _TOO_MANY (16,776,958 peers), _OVERLAP.
 // One thread at a time.
+HEARTLINE_NODISCARD
 int32_t heartline_monitor_add(struct heartline_monitor *monitor,
                               uint64_t user,
                               uint32_t policy,
@@ -1031,6 +1062,7 @@ int32_t heartline_monitor_set(struct heartline_monitor *monitor,
 //
 // Returns milliseconds from 0 up, −1, or HEARTLINE_ERR_NULL, _OVERLAP.
 // One thread at a time.
+HEARTLINE_NODISCARD
 int32_t heartline_monitor_wait_ms(struct heartline_monitor *monitor,
                                   uint64_t now_ms);
 
@@ -1049,6 +1081,7 @@ int32_t heartline_monitor_woke(struct heartline_monitor *monitor,
 //
 // Returns how many there are, from 0 up, or HEARTLINE_ERR_NULL, _OVERLAP.
 // One thread at a time.
+HEARTLINE_NODISCARD
 int32_t heartline_monitor_advance(struct heartline_monitor *monitor,
                                   uint64_t now_ms,
                                   struct heartline_verdict *verdicts,
@@ -1058,6 +1091,7 @@ int32_t heartline_monitor_advance(struct heartline_monitor *monitor,
 //
 // Returns 0, HEARTLINE_ERR_STALE, _NULL, _VERSION or _OVERLAP.
 // One thread at a time.
+HEARTLINE_NODISCARD
 int32_t heartline_monitor_info(struct heartline_monitor *monitor,
                                heartline_peer peer,
                                uint64_t now_ms,
@@ -1068,6 +1102,7 @@ int32_t heartline_monitor_info(struct heartline_monitor *monitor,
 //
 // Returns 0, HEARTLINE_ERR_NULL, _VERSION or _OVERLAP.
 // One thread at a time.
+HEARTLINE_NODISCARD
 int32_t heartline_monitor_read_stats(struct heartline_monitor *monitor,
                                      struct heartline_monitor_stats *stats,
                                      size_t size);
@@ -1077,6 +1112,7 @@ int32_t heartline_monitor_read_stats(struct heartline_monitor *monitor,
 // NUL, which may be NULL with 0; where the number says it all it is empty. Any thread.
 //
 // Returns 0, HEARTLINE_ERR_SPEC, _NULL or _INVALID (not UTF-8).
+HEARTLINE_NODISCARD
 int32_t heartline_codec_parse(const char *spec,
                               struct heartline_codec **out,
                               char *why,
@@ -1086,6 +1122,7 @@ int32_t heartline_codec_parse(const char *spec,
 //
 // Returns 0, HEARTLINE_ERR_SPEC, _NULL, _VERSION or _INVALID.
 // Any thread.
+HEARTLINE_NODISCARD
 int32_t heartline_codec_new(const struct heartline_codec_config *config,
                             struct heartline_codec **out,
                             char *why,
@@ -1111,6 +1148,7 @@ int32_t heartline_codec_spec(const struct heartline_codec *codec, char *buffer, 
 // Returns 1: a frame; 0: no whole frame yet; HEARTLINE_ERR_FRAME_BAD or _OVER_LIMIT: close the connection; or _NULL,
 // _INVALID.
 // Any thread; one at a time for one stream.
+HEARTLINE_NODISCARD
 int32_t heartline_codec_cut(const struct heartline_codec *codec,
                             uint8_t *data,
                             size_t len,
@@ -1124,6 +1162,7 @@ int32_t heartline_codec_cut(const struct heartline_codec *codec,
 // heartline_codec_encode.
 //
 // Returns the bytes of the head, or HEARTLINE_ERR_ENCODE, _SHORT, _INVALID (no such head), _NULL. Any thread.
+HEARTLINE_NODISCARD
 int32_t heartline_codec_head(const struct heartline_codec *codec,
                              size_t message_len,
                              uint8_t *head,
@@ -1133,7 +1172,8 @@ int32_t heartline_codec_head(const struct heartline_codec *codec,
 // (the codec writes the length into a copy); NULL with 0: zeros, or nothing.
 //
 // Returns the bytes of the frame; HEARTLINE_ERR_SHORT if they are over `capacity`, and nothing is written; or
-// HEARTLINE_ERR_ENCODE, _NULL. Any thread.
+// HEARTLINE_ERR_ENCODE, _NULL, _INVALID (a length over PTRDIFF_MAX). All are borrowed for the call. Any thread.
+HEARTLINE_NODISCARD
 int32_t heartline_codec_encode(const struct heartline_codec *codec,
                                const uint8_t *head,
                                size_t head_len,
@@ -1147,6 +1187,7 @@ int32_t heartline_codec_encode(const struct heartline_codec *codec,
 //
 // Returns its bytes; 0 if the codec has no beats; HEARTLINE_ERR_SHORT if they are over `capacity`; or
 // HEARTLINE_ERR_INVALID (`asked` is no ask), _NULL. Any thread.
+HEARTLINE_NODISCARD
 int32_t heartline_codec_beat(const struct heartline_codec *codec,
                              uint32_t kind,
                              const uint8_t *asked,
@@ -1156,7 +1197,7 @@ int32_t heartline_codec_beat(const struct heartline_codec *codec,
 
 // Appends bytes, which are copied, to what a callback was given. For callbacks of a custom codec only.
 //
-// Returns 0 or HEARTLINE_ERR_NULL.
+// Returns 0, HEARTLINE_ERR_NULL or _INVALID (`len` over PTRDIFF_MAX).
 // Within the call that was given the sink, in its thread.
 int32_t heartline_sink_write(struct heartline_sink *sink, const void *data, size_t len);
 
@@ -1164,6 +1205,7 @@ int32_t heartline_sink_write(struct heartline_sink *sink, const void *data, size
 // `drop`. `*out` is the caller's, to be freed by heartline_codec_free. Any thread.
 //
 // Returns 0, HEARTLINE_ERR_NULL (also for a required function), _VERSION or _INVALID.
+HEARTLINE_NODISCARD
 int32_t heartline_codec_custom(const struct heartline_codec_ops *ops,
                                void *context,
                                struct heartline_codec **out);
@@ -1171,12 +1213,13 @@ int32_t heartline_codec_custom(const struct heartline_codec_ops *ops,
 // Makes a reactor with an epoll set of its own. `config` is copied and may be NULL: every default. `*out` is the
 // caller's, to be freed by heartline_reactor_free. Any thread.
 //
-// Returns 0, or HEARTLINE_ERR_NULL, _VERSION, _INVALID, _OS (no descriptor is left).
+// Returns 0, or HEARTLINE_ERR_NULL, _VERSION, _INVALID, _OS (no descriptor is left; C's errno says which kind).
+HEARTLINE_NODISCARD
 int32_t heartline_reactor_new(const struct heartline_reactor_config *config,
                               struct heartline_reactor **out);
 
 // Closes every connection and listener and frees the reactor; tells no event, never blocks. NULL is a no-op. No other
-// call may be under way.
+// call may be under way. In a forked child it does nothing to a reactor of the parent's.
 // One thread at a time.
 void heartline_reactor_free(struct heartline_reactor *reactor);
 
@@ -1184,13 +1227,14 @@ void heartline_reactor_free(struct heartline_reactor *reactor);
 //
 // Returns it, or HEARTLINE_ERR_NULL, _OVERLAP.
 // One thread at a time.
-int32_t heartline_reactor_os_error(struct heartline_reactor *reactor);
+HEARTLINE_NODISCARD int32_t heartline_reactor_os_error(struct heartline_reactor *reactor);
 
 // Sets the policy in a slot, 0 to HEARTLINE_POLICIES_MAX - 1; options name it by its slot. Slot 0 is the profile `im`
 // until it is set. Setting a slot again changes its live connections. `policy` is copied.
 //
 // Returns 0, or HEARTLINE_ERR_POLICY, _NULL, _VERSION, _INVALID, _OVERLAP.
 // One thread at a time.
+HEARTLINE_NODISCARD
 int32_t heartline_reactor_policy(struct heartline_reactor *reactor,
                                  uint32_t slot,
                                  const struct heartline_policy *policy);
@@ -1200,6 +1244,7 @@ int32_t heartline_reactor_policy(struct heartline_reactor *reactor,
 //
 // Returns the number of the listener, from 0 up; or HEARTLINE_ERR_ADDRESS, _OS, _INVALID, _VERSION, _NULL, _OVERLAP.
 // One thread at a time.
+HEARTLINE_NODISCARD
 int32_t heartline_reactor_listen(struct heartline_reactor *reactor,
                                  const char *at,
                                  const struct heartline_codec *codec,
@@ -1207,7 +1252,8 @@ int32_t heartline_reactor_listen(struct heartline_reactor *reactor,
 
 // Where a listener listens, with the port that the kernel chose: a string into `buffer`, cut at `size`.
 //
-// Returns its length without the NUL, or HEARTLINE_ERR_OS (no such listener), _INVALID, _NULL, _OVERLAP.
+// Returns its length without the NUL, whether it fitted or not; or HEARTLINE_ERR_INVALID (no such listener), _OS, _NULL,
+// _OVERLAP.
 // One thread at a time.
 int32_t heartline_reactor_listener_address(struct heartline_reactor *reactor,
                                            int32_t listener,
@@ -1221,10 +1267,12 @@ int32_t heartline_reactor_listener_address(struct heartline_reactor *reactor,
 int32_t heartline_reactor_stop_listening(struct heartline_reactor *reactor, int32_t listener);
 
 // Starts a connection to "IP:PORT", `[IPv6]:PORT` or "unix:PATH". Its id, in `*out`, ends in OPENED ... CLOSED or in
-// CONNECT_FAILED alone. What is sent before OPENED waits. `user` is the application's word.
+// CONNECT_FAILED alone. What is sent before OPENED waits. `to` is borrowed for the call; `options` is copied, NULL: every
+// default. The reactor keeps the codec alive by itself. `user` is the application's word.
 //
 // Returns 0, or HEARTLINE_ERR_ADDRESS, _OS (what fails at once), _TOO_MANY, _INVALID, _VERSION, _NULL, _OVERLAP.
 // One thread at a time.
+HEARTLINE_NODISCARD
 int32_t heartline_reactor_connect(struct heartline_reactor *reactor,
                                   const char *to,
                                   const struct heartline_codec *codec,
@@ -1233,11 +1281,13 @@ int32_t heartline_reactor_connect(struct heartline_reactor *reactor,
                                   uint64_t *out);
 
 // Takes over a connected stream socket, with bytes that were already read from it and bytes that are still to be sent
-// as they are; both are copied. OPENED comes with the next poll. `fd` is taken on success alone.
+// as they are; both are copied. OPENED comes with the next poll. `fd` is taken on success alone. `options` is copied;
+// NULL: every default. The reactor keeps the codec alive by itself.
 //
 // Returns 0, or HEARTLINE_ERR_OS, _TOO_MANY, _OVER_LIMIT (`unread` and partial_bytes_max), _REACTOR_FULL (`unsent` and
 // outbox_bytes_max), _INVALID, _VERSION, _NULL, _OVERLAP.
 // One thread at a time.
+HEARTLINE_NODISCARD
 int32_t heartline_reactor_adopt(struct heartline_reactor *reactor,
                                 int32_t fd,
                                 const struct heartline_codec *codec,
@@ -1254,6 +1304,7 @@ int32_t heartline_reactor_adopt(struct heartline_reactor *reactor,
 //
 // Returns 0, or HEARTLINE_ERR_STALE, _BUSY (events of it are not delivered yet), _NOT_OPEN, _NULL, _OVERLAP.
 // One thread at a time.
+HEARTLINE_NODISCARD
 int32_t heartline_reactor_release(struct heartline_reactor *reactor,
                                   uint64_t id,
                                   struct heartline_released *out);
@@ -1280,7 +1331,7 @@ int32_t heartline_reactor_drain(struct heartline_reactor *reactor,
 //
 // Returns 1 or 0, or HEARTLINE_ERR_NULL, _OVERLAP.
 // One thread at a time.
-int32_t heartline_reactor_is_drained(struct heartline_reactor *reactor);
+HEARTLINE_NODISCARD int32_t heartline_reactor_is_drained(struct heartline_reactor *reactor);
 
 // Waits until something happened, `timeout_ms` has passed (0: does not wait; −1: for as long as it takes) or the mailbox
 // woke it, and writes what happened into `events`, at most `capacity`. What was sent since the last call leaves first.
@@ -1291,6 +1342,7 @@ int32_t heartline_reactor_is_drained(struct heartline_reactor *reactor);
 //
 // Returns how many events there are, from 0 up, or HEARTLINE_ERR_OS, _INVALID, _NULL, _OVERLAP.
 // One thread at a time.
+HEARTLINE_NODISCARD
 int32_t heartline_reactor_poll(struct heartline_reactor *reactor,
                                struct heartline_event *events,
                                uint32_t capacity,
@@ -1301,12 +1353,14 @@ int32_t heartline_reactor_poll(struct heartline_reactor *reactor,
 //
 // Returns the descriptor, or HEARTLINE_ERR_OS, _NULL, _OVERLAP.
 // One thread at a time.
+HEARTLINE_NODISCARD
 int32_t heartline_reactor_fd(struct heartline_reactor *reactor);
 
 // For loops that take a timeout instead: how long they may wait, in milliseconds; 0 while work waits; −1: for ever.
 //
 // Returns that, or HEARTLINE_ERR_NULL, _OVERLAP.
 // One thread at a time.
+HEARTLINE_NODISCARD
 int32_t heartline_reactor_wait_ms(struct heartline_reactor *reactor);
 
 // Sets something of a connection: HEARTLINE_SET_USER, _POLICY (a slot), _GRACE_MS, _PAUSE_READ (1 or 0), _HIGH_MARK or
@@ -1324,6 +1378,7 @@ int32_t heartline_reactor_set(struct heartline_reactor *reactor,
 //
 // Returns 0, or HEARTLINE_ERR_STALE, _INVALID, _VERSION, _OS, _NULL, _OVERLAP.
 // One thread at a time.
+HEARTLINE_NODISCARD
 int32_t heartline_reactor_set_options(struct heartline_reactor *reactor,
                                       uint64_t id,
                                       const struct heartline_codec *codec,
@@ -1331,18 +1386,21 @@ int32_t heartline_reactor_set_options(struct heartline_reactor *reactor,
 
 // Queues one message, framed. `data` is copied.
 //
-// Returns 0, or HEARTLINE_ERR_STALE, _CLOSING, _FULL, _REACTOR_FULL, _ENCODE, _NULL, _OVERLAP; then nothing of it was queued.
+// Returns 0, or HEARTLINE_ERR_STALE, _CLOSING, _FULL, _REACTOR_FULL, _ENCODE, _NULL, _INVALID (`len` over
+// PTRDIFF_MAX), _OVERLAP; then nothing of it was queued.
 // One thread at a time.
+HEARTLINE_NODISCARD
 int32_t heartline_reactor_send(struct heartline_reactor *reactor,
                                uint64_t id,
                                const void *data,
                                size_t len);
 
 // The same with the other bytes of the head given, in the form in which heads are shown: the codec writes the length
-// into a copy.
+// into a copy. `head` and `data` are copied.
 //
 // Returns as heartline_reactor_send.
 // One thread at a time.
+HEARTLINE_NODISCARD
 int32_t heartline_reactor_send_head(struct heartline_reactor *reactor,
                                     uint64_t id,
                                     const void *head,
@@ -1350,19 +1408,22 @@ int32_t heartline_reactor_send_head(struct heartline_reactor *reactor,
                                     const void *data,
                                     size_t len);
 
-// The same from several parts, at most 1024, which become one message.
+// The same from several parts, at most 1024, which become one message. `parts` is borrowed for the call, their bytes are
+// copied.
 //
 // Returns as heartline_reactor_send, or HEARTLINE_ERR_INVALID for more parts.
 // One thread at a time.
+HEARTLINE_NODISCARD
 int32_t heartline_reactor_sendv(struct heartline_reactor *reactor,
                                 uint64_t id,
                                 const struct heartline_slice *parts,
                                 size_t count);
 
 // Queues one message on many connections: encoded once, and copied again only where a socket is full. `results`, which
-// may be NULL, gets for each id 0 or what heartline_reactor_send would return.
+// may be NULL, gets for each id 0 or what heartline_reactor_send would return. `data` is copied; `ids` and `results` are
+// borrowed for the call.
 //
-// Returns how many took it, or HEARTLINE_ERR_NULL, _OVERLAP.
+// Returns how many took it, or HEARTLINE_ERR_NULL, _INVALID (`len` over PTRDIFF_MAX), _OVERLAP.
 // One thread at a time.
 int32_t heartline_reactor_broadcast(struct heartline_reactor *reactor,
                                     const uint64_t *ids,
@@ -1371,9 +1432,9 @@ int32_t heartline_reactor_broadcast(struct heartline_reactor *reactor,
                                     size_t len,
                                     int32_t *results);
 
-// The same to every connection that is open, but `except` (0: to all).
+// The same to every connection that is open, but `except` (0: to all). `data` is copied.
 //
-// Returns how many took it, or HEARTLINE_ERR_NULL, _OVERLAP.
+// Returns how many took it, or HEARTLINE_ERR_NULL, _INVALID (`len` over PTRDIFF_MAX), _OVERLAP.
 // One thread at a time.
 int32_t heartline_reactor_broadcast_all(struct heartline_reactor *reactor,
                                         uint64_t except,
@@ -1390,6 +1451,7 @@ int32_t heartline_reactor_flush(struct heartline_reactor *reactor);
 //
 // Returns 0, or HEARTLINE_ERR_STALE, _VERSION, _NULL, _OVERLAP.
 // One thread at a time.
+HEARTLINE_NODISCARD
 int32_t heartline_reactor_info(struct heartline_reactor *reactor,
                                uint64_t id,
                                struct heartline_connection_info *info,
@@ -1400,6 +1462,7 @@ int32_t heartline_reactor_info(struct heartline_reactor *reactor,
 //
 // Returns 0, or HEARTLINE_ERR_STALE, _VERSION, _NULL, _OVERLAP.
 // One thread at a time.
+HEARTLINE_NODISCARD
 int32_t heartline_reactor_obituary(struct heartline_reactor *reactor,
                                    uint64_t id,
                                    struct heartline_obituary *obituary,
@@ -1409,19 +1472,25 @@ int32_t heartline_reactor_obituary(struct heartline_reactor *reactor,
 //
 // Returns it, or HEARTLINE_ERR_NULL, _OVERLAP.
 // One thread at a time.
-int32_t heartline_reactor_count(struct heartline_reactor *reactor);
+HEARTLINE_NODISCARD int32_t heartline_reactor_count(struct heartline_reactor *reactor);
 
 // Writes the ids of all connections that live into `ids`, at most `capacity`.
 //
 // Returns how many live, which may be more than fitted; or HEARTLINE_ERR_NULL, _OVERLAP.
 // One thread at a time.
-int32_t heartline_reactor_ids(struct heartline_reactor *reactor, uint64_t *ids, size_t capacity);
+HEARTLINE_NODISCARD
+int32_t heartline_reactor_ids(struct heartline_reactor *reactor,
+                              uint64_t *ids,
+                              size_t capacity);
 
 // A counter by its name, such as "messages_in"; docs/c-guide.md lists them. Writes it to `*out`.
 //
 // Returns 0, or HEARTLINE_ERR_INVALID (no such counter), _NULL, _OVERLAP.
 // One thread at a time.
-int32_t heartline_reactor_counter(struct heartline_reactor *reactor, const char *name, uint64_t *out);
+HEARTLINE_NODISCARD
+int32_t heartline_reactor_counter(struct heartline_reactor *reactor,
+                                  const char *name,
+                                  uint64_t *out);
 
 // All counters, the closes by reason, and histograms of silences that ended, round trips, overshoots and turns, in
 // Prometheus' text format: a string into `buffer`, cut at `size`. 16 KiB are enough.
@@ -1437,7 +1506,9 @@ int32_t heartline_reactor_metrics(struct heartline_reactor *reactor,
 //
 // Returns 0, or HEARTLINE_ERR_OS, _NULL, _OVERLAP.
 // One thread at a time, as every call with the reactor.
-int32_t heartline_mailbox_new(struct heartline_reactor *reactor, struct heartline_mailbox **out);
+HEARTLINE_NODISCARD
+int32_t heartline_mailbox_new(struct heartline_reactor *reactor,
+                              struct heartline_mailbox **out);
 
 // Frees a mailbox; NULL is a no-op. No other call on it may be under way.
 // Any thread.
@@ -1446,7 +1517,9 @@ void heartline_mailbox_free(struct heartline_mailbox *mailbox);
 // Sends a message on a connection of that reactor; `data` is copied. What cannot be sent comes back there as
 // HEARTLINE_EVENT_UNSENT. Any thread.
 //
-// Returns 0, or HEARTLINE_ERR_MAILBOX_FULL, _GONE, _OS, _NULL.
+// Returns 0, or HEARTLINE_ERR_MAILBOX_FULL, _GONE, _FORKED, _OS (errno says why), _INVALID (`len` over PTRDIFF_MAX),
+// _NULL.
+HEARTLINE_NODISCARD
 int32_t heartline_mailbox_send(const struct heartline_mailbox *mailbox,
                                uint64_t id,
                                const void *data,
@@ -1454,12 +1527,15 @@ int32_t heartline_mailbox_send(const struct heartline_mailbox *mailbox,
 
 // Sends a message on every open connection of that reactor; `data` is copied. Any thread.
 //
-// Returns 0, or HEARTLINE_ERR_MAILBOX_FULL, _GONE, _OS, _NULL.
-int32_t heartline_mailbox_broadcast(const struct heartline_mailbox *mailbox, const void *data, size_t len);
+// Returns 0, or HEARTLINE_ERR_MAILBOX_FULL, _GONE, _FORKED, _OS (errno says why), _INVALID (`len` over PTRDIFF_MAX),
+// _NULL.
+int32_t heartline_mailbox_broadcast(const struct heartline_mailbox *mailbox,
+                                    const void *data,
+                                    size_t len);
 
 // Closes a connection of that reactor, as heartline_reactor_close; a stale id is passed over. Any thread.
 //
-// Returns 0, or HEARTLINE_ERR_INVALID, _CODE_RESERVED, _MAILBOX_FULL, _GONE, _OS, _NULL.
+// Returns 0, or HEARTLINE_ERR_INVALID, _CODE_RESERVED, _MAILBOX_FULL, _GONE, _FORKED, _OS, _NULL.
 int32_t heartline_mailbox_close(const struct heartline_mailbox *mailbox,
                                 uint64_t id,
                                 uint32_t how,
@@ -1467,7 +1543,7 @@ int32_t heartline_mailbox_close(const struct heartline_mailbox *mailbox,
 
 // Makes the reactor's poll return, now or, if none is under way, the next. Any thread.
 //
-// Returns 0, or HEARTLINE_ERR_MAILBOX_FULL, _GONE, _OS, _NULL.
+// Returns 0, or HEARTLINE_ERR_MAILBOX_FULL, _GONE, _FORKED, _OS (errno says why), _NULL.
 int32_t heartline_mailbox_wake(const struct heartline_mailbox *mailbox);
 
 #ifdef __cplusplus

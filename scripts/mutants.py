@@ -39,9 +39,13 @@ def copy_tree():
 
 
 def run(test):
-    """The first failed case of a test target, or None. `sim` is the simulator with fewer seeds than usual."""
-    profile = ["--profile", "sim"] if test == "sim" else []
-    command = ["cargo", "test", "--quiet", *profile, "--features", "sim", "--test", test]
+    """The first failed case of a test target, or None. `sim` is the simulator with fewer seeds than usual; `capi::sends` is
+    the case of that name, a C program with the C library of the tree."""
+    target, _, case = test.partition("::")
+    profile = ["--profile", "sim"] if target == "sim" else []
+    features = "sim,capi" if target == "capi" else "sim"
+    command = ["cargo", "test", "--quiet", *profile, "--features", features, "--test", target]
+    command += ["--", "--exact", case] if case else []
     try:
         done = subprocess.run(
             command, cwd=TREE, capture_output=True, text=True, errors="replace", timeout=LIMIT_S,

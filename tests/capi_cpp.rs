@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use capi_support::client::{connect, receive, send};
+use capi_support::example::Example;
 use capi_support::library::{Library, released};
 use capi_support::process::{Process, outcome, said};
 use capi_support::{library, programs_in, root, scratch};
@@ -103,11 +104,11 @@ fn the_program_in_the_readme_compiles() {
     }
 }
 
-/// examples/cpp/game_tick.cpp by the line in its head, played by one player.
+/// examples/cpp/game_tick.cpp by the commands in its head, played by one player.
 #[test]
 fn the_game_loop_ticks() {
-    let program = compile("g++", "c++17", &["-O2"], &[&root().join("examples/cpp/game_tick.cpp")], "game-tick");
-    let mut game = Process::start(Command::new(&program).args(["127.0.0.1:0", "60"]));
+    let example = Example::built("examples/cpp/game_tick.cpp", &STRICT);
+    let mut game = Process::start(&mut example.command("./game_tick", &[("[TICKS]", "60")]));
     let mut player = connect(&game.address());
     send(&mut player, b"2 -1");
     let mut said = Vec::new();

@@ -4,11 +4,11 @@ mod capi_support;
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use capi_support::library::{library, make};
-use capi_support::process::{in_silence, said};
+use capi_support::process::said;
 use capi_support::{folder, root, scratch};
 
 fn install(what: &str, into: &Path) {
@@ -22,13 +22,33 @@ fn files(below: &Path) -> BTreeSet<String> {
     output.lines().map(str::to_owned).collect()
 }
 
-/// A program of tests/c that uses all three levels, compiled with these flags.
-fn consumer(name: &str, flags: &str) -> PathBuf {
-    let program = scratch(name);
-    let mut command = Command::new("gcc");
-    command.args(["-std=c99", "-Wall", "-Werror", "-o"]).arg(&program).arg(root().join("tests/c/ids.c"));
-    said(command.args(flags.split_whitespace()));
-    program
+/// A program of tests/c that uses all three levels, and two in C++: a compiler for each, the source and its arguments.
+const CONSUMERS: [(&str, &str, &str, &[&str]); 3] = [
+    ("gcc", "-std=c99", "tests/c/ids.c", &[]),
+    ("g++", "-std=c++17", "tests/cpp/reactor.cpp", &[]),
+    ("g++", "-std=c++17", "examples/cpp/game_tick.cpp", &["127.0.0.1:0", "3"]),
+];
+
+/// All of them compiled with these flags alone, and run; what the loader loads for each.
+fn consumers(name: &str, flags: &str) -> Vec<String> {
+    let loaded = CONSUMERS.iter().enumerate().map(|(index, (compiler, standard, source, arguments))| {
+        let program = scratch(&format!("{name}-{index}"));
+        let mut command = Command::new(compiler);
+        command.args([standard, "-Wall", "-Werror", "-o"]).arg(&program).arg(root().join(source));
+        said(command.args(flags.split_whitespace()));
+        runs(&program, source, arguments);
+        said(Command::new("ldd").arg(&program))
+    });
+    loaded.collect()
+}
+
+fn runs(program: &Path, source: &str, arguments: &[&str]) {
+    let said = said(Command::new(program).args(arguments));
+    match source {
+        "tests/c/ids.c" => assert_eq!(said, ""),
+        "tests/cpp/reactor.cpp" => assert_eq!(said, "ok reactor\n"),
+        _ => assert!(said.contains("\n3 ticks in "), "{said}"),
+    }
 }
 
 fn flags(arguments: &[&str], prefix: &Path) -> String {
@@ -46,6 +66,7 @@ fn what_is_installed_builds_programs_by_pkg_config_and_is_removed_again() {
     let series = version.rsplit_once('.').unwrap().0;
     for file in [
         "include/heartline.h",
+        "include/heartline.hpp",
         "lib/libheartline.a",
         "lib/libheartline.so",
         &format!("lib/libheartline.so.{series}"),
@@ -58,14 +79,13 @@ fn what_is_installed_builds_programs_by_pkg_config_and_is_removed_again() {
     ] {
         assert!(found.contains(&format!("usr/{file}")), "{file} is missing of {found:#?}");
     }
-    assert_eq!(found.contains("usr/include/heartline.hpp"), root().join("bindings/cpp/heartline.hpp").exists());
 
     assert_eq!(flags(&["--modversion"], &prefix).trim(), version);
     let shared = flags(&["--cflags", "--libs"], &prefix);
-    let program = consumer("by-pkg-config", &format!("{shared} -Wl,-rpath,{}", prefix.join("lib").display()));
-    in_silence(&mut Command::new(&program));
-    let loaded = said(Command::new("ldd").arg(&program));
-    assert!(loaded.contains(&format!("libheartline.so.{series}")), "{loaded}");
+    for loaded in consumers("by-pkg-config", &format!("{shared} -Wl,-rpath,{}", prefix.join("lib").display())) {
+        let place = prefix.join(format!("lib/libheartline.so.{series}"));
+        assert!(loaded.contains(place.to_str().unwrap()), "{loaded}");
+    }
 
     // The same tree, moved, with the archive alone.
     let moved = folder("install-moved").join("elsewhere");
@@ -74,9 +94,9 @@ fn what_is_installed_builds_programs_by_pkg_config_and_is_removed_again() {
         fs::remove_file(moved.join(file)).unwrap();
     }
     let archive = flags(&["--static", "--cflags", "--libs"], &moved);
-    let program = consumer("by-pkg-config-static", &archive);
-    in_silence(&mut Command::new(&program));
-    assert!(!said(Command::new("ldd").arg(&program)).contains("libheartline"));
+    for loaded in consumers("by-pkg-config-static", &archive) {
+        assert!(!loaded.contains("libheartline"), "{loaded}");
+    }
 
     make(&["uninstall", "PREFIX=/usr", &format!("DESTDIR={}", stage.display())]);
     assert_eq!(files(&stage), BTreeSet::new(), "all that was installed is gone");
@@ -92,27 +112,32 @@ fn the_tarball_unpacked_anywhere_builds_programs_by_cmake() {
     said(Command::new("tar").arg("-xzf").arg(root().join(format!("target/{name}.tar.gz"))).arg("-C").arg(&folder));
     let project = folder.join("project");
     fs::create_dir_all(&project).unwrap();
-    let source = root().join("tests/c/ids.c");
-    fs::write(
-        project.join("CMakeLists.txt"),
-        format!(
-            "cmake_minimum_required(VERSION 3.10)\nproject(consumer C)\nset(CMAKE_C_STANDARD 99)\n\
-             find_package(Heartline {version} REQUIRED)\n\
-             add_executable(shared {source})\ntarget_link_libraries(shared heartline::heartline)\n\
-             add_executable(static {source})\ntarget_link_libraries(static heartline::static)\n\
-             find_package(Heartline 0.999 QUIET)\n\
-             if(Heartline_FOUND)\n  message(FATAL_ERROR \"0.999 was found\")\nendif()\n",
-            source = source.display(),
-        ),
-    )
-    .unwrap();
+    let mut listing = format!(
+        "cmake_minimum_required(VERSION 3.10)\nproject(consumer C CXX)\nset(CMAKE_C_STANDARD 99)\n\
+         set(CMAKE_CXX_STANDARD 17)\nfind_package(Heartline {version} REQUIRED)\n\
+         find_package(Heartline 0.999 QUIET)\n\
+         if(Heartline_FOUND)\n  message(FATAL_ERROR \"0.999 was found\")\nendif()\n",
+    );
+    for (index, (_, _, source, _)) in CONSUMERS.iter().enumerate() {
+        for (kind, target) in [("shared", "heartline::heartline"), ("static", "heartline::static")] {
+            let source = root().join(source);
+            listing += &format!(
+                "add_executable({kind}{index} {})\ntarget_link_libraries({kind}{index} {target})\n",
+                source.display()
+            );
+        }
+    }
+    fs::write(project.join("CMakeLists.txt"), listing).unwrap();
     let build = project.join("build");
     let prefix = format!("-DCMAKE_PREFIX_PATH={}", folder.join(&name).display());
     said(Command::new("cmake").arg("-S").arg(&project).arg("-B").arg(&build).arg(prefix));
     said(Command::new("cmake").arg("--build").arg(&build));
-    for (program, is_shared) in [("shared", true), ("static", false)] {
-        in_silence(&mut Command::new(build.join(program)));
-        assert_eq!(said(Command::new("ldd").arg(build.join(program))).contains("libheartline.so"), is_shared);
+    for (index, (_, _, source, arguments)) in CONSUMERS.iter().enumerate() {
+        for (kind, is_shared) in [("shared", true), ("static", false)] {
+            let program = build.join(format!("{kind}{index}"));
+            runs(&program, source, arguments);
+            assert_eq!(said(Command::new("ldd").arg(program)).contains("libheartline.so"), is_shared);
+        }
     }
 }
 
@@ -150,4 +175,57 @@ fn the_pages_name_every_flag_and_every_function() {
         assert!(page.contains(&format!("{symbol}(")), "{symbol}");
     }
     assert!(!page.contains('@') && page.contains("HEARTLINE_ERR_STALE"));
+}
+
+/// What cargo-c is told in Cargo.toml is what the Makefile and scripts/capi-install do: flags, names, features.
+#[test]
+fn cargo_c_is_told_what_make_does() {
+    let mut command = Command::new(env!("CARGO"));
+    let metadata = said(command.args(["metadata", "--no-deps", "--offline", "--format-version=1"]).current_dir(root()));
+    let metadata: serde_json::Value = serde_json::from_str(&metadata).unwrap();
+    let package =
+        metadata["packages"].as_array().unwrap().iter().find(|package| package["name"] == "heartline").unwrap();
+    let capi = &package["metadata"]["capi"];
+
+    // The flags that reach rustc. cargo-c makes the SONAME itself and asks for the system's libraries itself.
+    let recipe = said(Command::new("make").args(["--no-print-directory", "--dry-run", "lib"]).current_dir(root()));
+    let (cargo, rustc) = recipe.split_once(" -- ").expect("cargo rustc OPTIONS -- FLAGS");
+    let rustc = rustc.replace("\\\n", " ");
+    let rustc = rustc.lines().next().unwrap();
+    let ours = |words: &str| -> BTreeSet<String> {
+        let joined = words.replace("-C ", "-C").replace("--cfg ", "--cfg=").replace("--print ", "--print=");
+        let own = |word: &&str| !word.contains("-soname") && !word.starts_with("--print=");
+        joined.split_whitespace().filter(own).map(str::to_owned).collect()
+    };
+    let told = ours(capi["library"]["rustflags"].as_str().unwrap());
+    assert_eq!(told, ours(rustc));
+    assert!(told.contains("-Clink-arg=-Wl,-z,nodelete") && told.contains("--cfg=heartline_library"), "{told:?}");
+
+    // cargo-c always asks for the feature `capi`; it must bring what the library needs and nothing of the command line.
+    assert!(cargo.contains("--no-default-features --features capi"), "{cargo}");
+    let with = |feature: &str| package["features"][feature].as_array().unwrap().clone();
+    assert_eq!((with("capi"), with("net").contains(&"cli".into())), (vec!["net".into()], false));
+    let manifest = fs::read_to_string(root().join("Cargo.toml")).unwrap();
+    assert!(manifest.contains("cargo cinstall --profile capi --no-default-features --features capi`"));
+
+    // What is installed has the same names.
+    let place = folder("cargo-c");
+    install("install", &place);
+    let installed = files(&place);
+    let name = |of: &str, key: &str| capi[of][key].as_str().unwrap().to_owned();
+    let soversion = said(Command::new(root().join("scripts/capi-install")).arg("--soversion"));
+    for path in [
+        format!("usr/include/{}.h", name("header", "name")),
+        format!("usr/lib/pkgconfig/{}.pc", name("pkg_config", "filename")),
+        format!("usr/lib/lib{}.a", name("library", "name")),
+        format!("usr/lib/lib{}.so.{}", name("library", "name"), soversion.trim()),
+    ] {
+        assert!(installed.contains(&path), "no {path} in {installed:#?}");
+    }
+    assert_eq!((&capi["header"]["subdirectory"], &capi["header"]["generation"]), (&false.into(), &false.into()));
+    let assets = capi["install"]["include"]["asset"].as_array().unwrap();
+    assert_eq!(assets.len(), 1);
+    assert!(root().join(assets[0]["from"].as_str().unwrap()).is_file());
+    let package_file = fs::read_to_string(place.join("usr/lib/pkgconfig/heartline.pc")).unwrap();
+    assert!(package_file.contains(&format!("Name: {}", name("pkg_config", "name"))), "{package_file}");
 }

@@ -9,8 +9,10 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use capi_support::client::{connect, receive_of, send};
+use capi_support::example::Example;
 use capi_support::library::{self, released_with};
 use capi_support::process::{Process, said};
+use capi_support::server::Server;
 use capi_support::{programs_in, root};
 
 const STRICT: [&str; 5] = ["-std=gnu99", "-Wall", "-Wextra", "-Werror", "-pedantic"];
@@ -58,6 +60,14 @@ fn luajit() {
     tests_pass("luajit", "luajit-2.1");
 }
 
+/// As the head of the module says.
+#[test]
+fn a_reader_builds_the_module_and_runs_its_test() {
+    let example = Example::built(BINDING, &STRICT);
+    let said = said(&mut example.command("test.lua", &[]));
+    assert!(said.starts_with("ok Lua 5.4"), "{said}");
+}
+
 /// The same script with every access to memory checked.
 #[test]
 fn lua_5_4_under_valgrind() {
@@ -67,6 +77,24 @@ fn lua_5_4_under_valgrind() {
             .arg(root().join("bindings/lua/test.lua"))
             .env("LUA_CPATH", module("gcc", "lua5.4", "valgrind")),
     );
+}
+
+/// A script of tests/lua, which says at its end that it is well.
+fn script(name: &str, argument: &str) {
+    let modules = module("gcc", "lua5.4", name);
+    let script = root().join("tests/lua").join(name).with_extension("lua");
+    assert_eq!(said(Command::new("lua5.4").arg(script).arg(argument).env("LUA_CPATH", modules)), "ok\n");
+}
+
+#[test]
+fn against_the_echo_server_in_c() {
+    let server = Server::with("echo", &["127.0.0.1:0", "im,timeout=1s"]);
+    script("echo", &server.at);
+}
+
+#[test]
+fn what_a_script_writes_for_a_player_who_is_gone() {
+    script("on_closed", "");
 }
 
 /// It echoes on the port that it names, for ever: here, on another and once.
@@ -83,9 +111,8 @@ fn the_program_in_the_readme_runs() {
     }
 }
 
-fn example(name: &str) -> PathBuf {
-    let source = format!("examples/lua/{name}.c");
-    compile("gcc", "lua5.4", &[], &[&source, BINDING], &["-llua5.4"], &format!("lua-{name}"))
+fn example(name: &str) -> Example {
+    Example::built(&format!("examples/lua/{name}.c"), &STRICT)
 }
 
 /// The next message of a frame whose length has so many bytes.
@@ -95,8 +122,8 @@ fn message(from: &mut TcpStream, width: usize) -> String {
 
 #[test]
 fn a_host_with_lua_inside() {
-    let mut command = Command::new(example("embedded"));
-    let mut host = Process::start(command.arg(root().join("examples/lua/embedded.lua")).args(["127.0.0.1:0", "40"]));
+    let example = example("embedded");
+    let mut host = Process::start(&mut example.command("./embedded", &[("[TICKS]", "40")]));
     let mut player = connect(&host.address());
     send(&mut player, b"hello");
     let mut said = Vec::new();
@@ -112,9 +139,9 @@ fn a_host_with_lua_inside() {
 
 #[test]
 fn the_gate_of_a_skynet_like_server() {
-    let mut command = Command::new(example("gate_host"));
-    command.args(["0", "lan,role=both,interval=300ms,suspect=600ms,timeout=900ms", "10"]);
-    let mut host = Process::start(command.env("LUA_PATH", root().join("examples/lua/?.lua")));
+    let example = example("gate_host");
+    let optional = ("[POLICY [SECONDS]]", "lan,role=both,interval=300ms,suspect=600ms,timeout=900ms 10");
+    let mut host = Process::start(&mut example.command("./gate_host", &[optional]));
     let at = host.address();
     let [mut mute, mut living] = [connect(&at), connect(&at)];
     living.write_all(b"\0").unwrap(); // a frame may be cut anywhere

@@ -37,6 +37,31 @@ fn scripts_of_level_3() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "it reads files, and makes system calls")]
+fn scripts_that_the_fuzzer_found() {
+    let corpus = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus/capi");
+    let files: Vec<_> = std::fs::read_dir(corpus).unwrap().map(|entry| entry.unwrap().path()).collect();
+    assert!(files.len() > 20, "{} scripts", files.len());
+    for file in files {
+        capi_body::any_level(&std::fs::read(file).unwrap());
+    }
+}
+
+/// The body names each export that it calls, in one of its files.
+#[test]
+#[cfg_attr(miri, ignore = "it reads files")]
+fn every_export_is_driven_by_the_scripts() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut body = String::new();
+    for entry in std::fs::read_dir(root.join("fuzz/capi_body")).unwrap() {
+        body += &std::fs::read_to_string(entry.unwrap().path()).unwrap();
+    }
+    let symbols = std::fs::read_to_string(root.join("include/heartline.symbols")).unwrap();
+    let missing: Vec<&str> = symbols.lines().filter(|symbol| !body.contains(&format!("{symbol}("))).collect();
+    assert!(missing.is_empty() && symbols.lines().count() > 60, "fuzz/capi_body does not call {missing:?}");
+}
+
+#[test]
 fn a_monitor_from_its_beginning_to_its_end() {
     // SAFETY: every pointer is to a value of this function, of the type it says.
     unsafe {

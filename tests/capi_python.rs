@@ -6,8 +6,9 @@ use std::path::Path;
 use std::process::Command;
 
 use capi_support::library::library;
-use capi_support::process::said;
-use capi_support::{folder, programs_in, root};
+use capi_support::process::{outcome, said};
+use capi_support::server::Server;
+use capi_support::{folder, programs_in, root, scratch};
 
 /// Runs bindings/python/tests with the package found in `package`. Unclosed files and other warnings are failures.
 fn check(package: &Path, library: Option<&Path>) {
@@ -45,6 +46,35 @@ fn as_pip_installs_it() {
         assert!(installed.join(file).is_file(), "{file} is missing from what pip installed");
     }
     check(&installed, None);
+}
+
+#[test]
+fn against_the_echo_server_in_c() {
+    let server = Server::with("echo", &["127.0.0.1:0", "im,timeout=1s"]);
+    let mut client = Command::new("python3");
+    client.args(["-W", "error", "-B"]).arg(root().join("tests/python/echo.py")).arg(&server.at);
+    client.env("PYTHONPATH", root().join("bindings/python"));
+    said(client.env("HEARTLINE_LIBRARY", library().join("libheartline.so")));
+}
+
+/// The package, what builds it and its tests, by the settings in pyproject.toml: `strict`.
+#[test]
+fn its_types_are_right() {
+    let mut mypy = Command::new("mypy");
+    mypy.arg("--strict").arg("--cache-dir").arg(scratch("mypy")).current_dir(root().join("bindings/python"));
+    let said = said(&mut mypy);
+    assert!(said.starts_with("Success: no issues found in ") && !said.contains(" 0 "), "{said}");
+}
+
+/// A type checker that is asked for too little finds nothing either.
+#[test]
+fn wrong_types_are_found() {
+    let wrong = folder("python-wrong").join("wrong.py");
+    std::fs::write(&wrong, "import heartline\n\nheartline.Codec(5)\n\n\ndef untyped(event):\n    pass\n").unwrap();
+    let mut mypy = Command::new("mypy");
+    mypy.arg("--strict").arg("--cache-dir").arg(scratch("mypy-wrong")).arg(&wrong);
+    let (status, said) = outcome(mypy.env("MYPYPATH", root().join("bindings/python")).current_dir(root()));
+    assert!(!status.success() && said.contains("[arg-type]") && said.contains("[no-untyped-def]"), "{said}");
 }
 
 /// They serve for ever: here they are only compiled, the second as the body of a coroutine.

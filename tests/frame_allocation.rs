@@ -89,6 +89,17 @@ fn cutting_and_encoding_allocate_nothing() {
     }
 }
 
+/// Nor is more asked for than a frame may need.
+#[test]
+fn encoding_a_long_message_takes_little_more_than_its_frame() {
+    for spec in SPECS.iter().filter(|spec| !spec.starts_with("fixed")) {
+        let framing = Framing::parse(spec).unwrap();
+        let mut sent = Vec::with_capacity(1100);
+        let message = [b'x'; 1000];
+        assert_eq!(allocations(|| framing.encode(None, &[&message], &mut sent).unwrap()), 0, "{spec}");
+    }
+}
+
 #[test]
 fn a_promise_and_a_refusal_allocate_nothing() {
     for (spec, input) in [

@@ -133,6 +133,8 @@ fn lies_are_refused_and_never_sliced() {
     let limit = FrameError::TooLarge { limit: 3, length: 4, at: 0 };
     assert_eq!(cut(|_| made(0..0, 0..4, 4), b"abcd"), Err(limit));
     assert_eq!(cut(|_| Cut::More { need: 2, exact: true }, b"abcd"), Ok(Cut::More { need: 5, exact: false }));
+    assert_eq!(cut(|all| Cut::More { need: all, exact: true }, b"abcd"), Ok(Cut::More { need: 5, exact: false }));
+    assert_eq!(cut(|_| Cut::More { need: 7, exact: true }, b"abcd"), Ok(Cut::More { need: 7, exact: true }));
     assert_eq!(cut(|all| made(0..1, 1..all, all), b"abcd"), Ok(made(0..1, 1..4, 4)));
 }
 

@@ -4,7 +4,7 @@
 mod bodies;
 
 use bodies::{check, feed};
-use heartline::frame::{EncodeError, FrameError, Framing, HeadFault, LINE_HEAD_BYTES_MAX};
+use heartline::frame::{Cut, EncodeError, FrameError, Framing, HeadFault, LINE_HEAD_BYTES_MAX, Stream};
 
 fn framing(spec: &str) -> Framing {
     Framing::parse(spec).unwrap()
@@ -83,6 +83,7 @@ fn the_limit_itself_and_an_empty_message_are_taken() {
         ("line-header,max=3", b"0003\r\nabc", "abc"),
         ("line-header,max=3", b"length= 3 ;type=\r\nabc", "abc"),
         ("line-header,max=3", b" { \"length\" : 3 , \"ok\" : true, \"no\":null }\t\r\nabc", "abc"),
+        ("line-header,max=3", b"{\"a b\":\"x \\u00E9\\u00e9y\",\"length\":3}\r\nabc", "abc"),
         ("delimiter:\\r\\n,max=3", b"abc\r\n", "abc"),
         ("delimiter:\\r\\n,max=3", b"\r\n", ""),
     ] {
@@ -133,6 +134,7 @@ fn text_heads_that_two_peers_could_read_differently_are_refused() {
         (b"{\"length\":1\r\n", NotJson, 11),
         (b"{\"length\":1,\"a\":\"\\x\"}\r\n", NotJson, 17),
         (b"{\"a\":\"\\u00g0\",\"length\":1}\r\n", NotJson, 6),
+        (b"{\"a\":\"\\u00e\",\"length\":1}\r\n", NotJson, 6),
         (b"{\"length\":1,\"a\":{\"length\":2}}\r\n", Nested, 16),
         (b"{\"a\":[],\"length\":1}\r\n", Nested, 5),
         (b"{\"length\":1,\"\\u006cength\":2}\r\n", EscapedKey, 13),
@@ -156,6 +158,16 @@ fn a_text_head_that_does_not_end_is_refused_at_its_limit() {
     assert_eq!(refusal("line-header", &head), FrameError::HeadTooLong { limit: LINE_HEAD_BYTES_MAX });
     head.extend_from_slice(b"\n!");
     assert_eq!(refusal("line-header", &head), FrameError::HeadTooLong { limit: LINE_HEAD_BYTES_MAX });
+}
+
+/// What is remembered of a head is no permission: the framing may have changed since.
+#[test]
+fn a_head_that_was_read_under_another_limit_is_read_again() {
+    let (mut stream, mut input) = (Stream::default(), b"1000000\r\nabc".to_vec());
+    let cut = framing("line-header,max=1M").cut(&mut input, &mut stream, &mut Vec::new());
+    assert_eq!(cut, Ok(Cut::More { need: 1_000_009, exact: true }));
+    let cut = framing("line-header,max=3").cut(&mut input, &mut stream, &mut Vec::new());
+    assert_eq!(cut, Err(FrameError::TooLarge { limit: 3, length: 1_000_000, at: 0 }));
 }
 
 #[test]

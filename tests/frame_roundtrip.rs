@@ -4,7 +4,7 @@
 mod bodies;
 
 use bodies::{check, feed};
-use heartline::frame::{EncodeError, Framing, Kind};
+use heartline::frame::{Cut, EncodeError, Framing, Kind, Stream};
 use proptest::prelude::*;
 
 /// Messages and inputs are shorter than this. Miri takes a hundred times as long for each byte.
@@ -178,6 +178,27 @@ fn default_heads_on_the_wire() {
     let mut long = Vec::new();
     Framing::parse("varint").unwrap().encode(None, &[&[7; 300]], &mut long).unwrap();
     assert_eq!(long[..3], [0xac, 0x02, 7], "the example of the protobuf documentation");
+}
+
+#[test]
+fn the_most_that_a_field_can_say_is_sent_and_cut() {
+    for (spec, lengths) in [
+        ("length:1be", &[254, 255][..]),
+        ("length:1be,includes-head", &[253, 254]),
+        ("length:2le", &[255, 256, 65_535]),
+        ("length:3be,max=16M", &[300, 70_000, (1 << 24) - 1]),
+        ("length:3le,max=16M", &[300, 70_000, (1 << 24) - 1]),
+    ] {
+        let framing = Framing::parse(spec).unwrap();
+        for length in lengths {
+            let message: Vec<u8> = (0..*length).map(|at| (at % 251) as u8).collect();
+            let mut frame = Vec::new();
+            framing.encode(None, &[&message], &mut frame).unwrap();
+            let cut = framing.cut(&mut frame, &mut Stream::default(), &mut Vec::new());
+            let Ok(Cut::Frame(cut)) = cut else { panic!("{spec}, {length} bytes: {cut:?}") };
+            assert!(cut.total == frame.len() && frame[cut.message] == message, "{spec}, {length} bytes");
+        }
+    }
 }
 
 #[test]

@@ -73,11 +73,15 @@ fn refusals_name_the_key_the_bound_and_the_value() {
         ("length:4be,size=3", "length has no key \"size\""),
         ("length:4be,ajust=3", "length has no key \"ajust\"; did you mean adjust?"),
         ("length:4be,include-head", "length has no key \"include-head\"; did you mean includes-head?"),
+        ("length:4be,xyzhead=8", "length has no key \"xyzhead\""),
+        ("length:4be,ot=3", "length has no key \"ot\""),
+        ("line-header,kay=n", "line-header has no key \"kay\"; did you mean key?"),
         ("length:4be,", "length has no key \"\""),
         ("varint,at=3", "varint has no key \"at\""),
         ("length:4be,at=1,at=1", "at is given twice"),
         ("length:4be,at", "at needs a value: a number"),
         ("length:4be,at=x", "at is \"x\", but wants a number"),
+        ("length:4be,at=1M", "at is \"1M\", but wants a number"),
         ("length:4be,at=1021", "at is 1021, but must be from 0 to 1020"),
         ("length:4be,at=4,head=7", "head is 7, but must be from 8 to 1024"),
         ("length:4be,adjust=1K", "adjust is \"1K\", but wants a number"),
@@ -139,6 +143,13 @@ fn refusals_name_the_key_the_bound_and_the_value() {
     ] {
         assert_eq!(refusal(spec), text, "{spec:?}");
     }
+}
+
+#[test]
+fn the_longest_key_of_a_line_header_is_64_characters() {
+    let spec = |count| format!("line-header,key={}", "k".repeat(count));
+    assert!(Framing::parse(&spec(64)).is_ok());
+    assert!(refusal(&spec(65)).ends_with("but wants 1 to 64 printable ASCII characters other than blank = ; { \" \\"));
 }
 
 #[test]

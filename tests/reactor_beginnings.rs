@@ -8,7 +8,7 @@ use std::os::fd::IntoRawFd;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::time::{Duration, Instant};
 
-use heartline::reactor::{Address, Config, ListenOptions, Reason};
+use heartline::reactor::{Address, Config, EventKind, Events, ListenOptions, Reactor, Reason};
 use support::{Peer, Pump, Told, What, framed, length, options, raw_listener, socket_path};
 
 fn echoes_one(pump: &mut Pump, stream: &mut (impl Read + Write)) {
@@ -253,6 +253,44 @@ fn a_peer_that_greets_and_leaves_at_once_is_told_whole() {
     pump.closed(id);
     let told = pump.of(id);
     assert!(matches!(told[..], [What::Opened(None), What::Message { .. }, What::Closed { .. }]), "{told:?}");
+}
+
+/// A full batch leaves an Opened for the next one: the application gives the newcomer its word before it is heard.
+#[test]
+fn nothing_else_is_told_of_a_newcomer_in_the_batch_of_its_opened() {
+    let mut reactor = Reactor::new(Config::default()).unwrap();
+    let listener = reactor.listen(&"127.0.0.1:0".parse().unwrap(), &ListenOptions::new(length())).unwrap();
+    let Ok(Address::Tcp(at)) = reactor.listener_address(listener) else { panic!("no port") };
+    let mut events = Events::with_capacity(8, 0);
+    let mut talker = TcpStream::connect(at).unwrap();
+    let wait = Some(Duration::from_secs(10));
+    reactor.poll(&mut events, wait).unwrap();
+    assert!(matches!(events.iter().next().unwrap().kind, EventKind::Opened { .. }));
+
+    talker.write_all(&framed(b"talk").repeat(8)).unwrap();
+    let newcomers = [(); 3].map(|()| TcpStream::connect(at).unwrap());
+    for mut newcomer in &newcomers {
+        newcomer.write_all(&framed(b"hello")).unwrap();
+    }
+    let (mut opened, mut heard) = (0, 0);
+    while heard < 3 {
+        reactor.poll(&mut events, wait).unwrap();
+        assert!(!events.is_empty());
+        for event in &events {
+            match event.kind {
+                EventKind::Opened { .. } => {
+                    opened += 1;
+                    assert!(reactor.set_user(event.id, 7));
+                }
+                EventKind::Message { message: b"hello", .. } => {
+                    heard += 1;
+                    assert_eq!(event.user, 7);
+                }
+                EventKind::Message { message, .. } => assert_eq!((message, opened), (&b"talk"[..], 0), "a full batch"),
+                other => panic!("{other:?}"),
+            }
+        }
+    }
 }
 
 #[test]

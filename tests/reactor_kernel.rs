@@ -155,6 +155,25 @@ fn answers_go_before_data_that_has_not_begun() {
     assert_eq!(rig.output(socket), [framed(b""), framed(b"data")].concat());
 }
 
+/// The arena is nearly full when a long line ends, so the line gets memory of its own; the ask behind it is cut all the same.
+#[test]
+fn an_ask_behind_a_long_message_is_answered_before_the_reply() {
+    let mut rig = Rig::new(Config::default(), Events::with_capacity(64, 32 << 10));
+    rig.listen(options("delimiter:\\n,max=64K,ask=?,answer=!"));
+    let [(neighbour, _), (socket, id)] = *rig.peers(2) else { unreachable!() };
+    rig.kernel.world(|world| world.bytes(socket, &[b'x'; 25_000]));
+    rig.run(10);
+    rig.kernel.world(|world| {
+        world.bytes(neighbour, &[&[b'y'; 15_000][..], b"\n"].concat());
+        world.bytes(socket, b"x\n?\nz\n");
+    });
+    rig.poll(0);
+    assert_eq!(rig.messages(id), [vec![b'x'; 25_001], b"z".to_vec()]);
+    rig.reactor.send(id, b"reply").unwrap();
+    rig.poll(0);
+    assert_eq!(rig.output(socket), b"!\nreply\n");
+}
+
 #[test]
 fn a_peer_that_asks_and_does_not_read_is_rested_and_owed_every_answer() {
     let mut rig = Rig::default();

@@ -260,6 +260,8 @@ public:
     explicit operator bool() const noexcept { return error_ == 0; }
     // 0, or a HEARTLINE_ERR_ number.
     std::int32_t error() const noexcept { return error_; }
+    // Whether what the call was about can only be given up: trying again never helps.
+    bool is_fatal() const noexcept { return heartline_error_is_fatal(error_) != 0; }
     // A sentence; static.
     const char *why() const noexcept { return heartline_strerror(error_); }
     // Throws, or ends the program, if it was not done.
@@ -282,6 +284,7 @@ public:
     explicit operator bool() const noexcept { return value_.has_value(); }
     // 0, or a HEARTLINE_ERR_ number.
     std::int32_t error() const noexcept { return error_; }
+    bool is_fatal() const noexcept { return heartline_error_is_fatal(error_) != 0; }
     const char *why() const noexcept { return why_.empty() ? heartline_strerror(error_) : why_.c_str(); }
 
     // The value. Throws, or ends the program, if there is none.

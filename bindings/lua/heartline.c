@@ -1,12 +1,14 @@
 /*
  * Heartline for Lua 5.1 to 5.4 and LuaJIT: one plain C module on lua.h alone.
  *
+ *   make lib
  *   cc -O2 -fPIC -shared -Iinclude -I/usr/include/lua5.4 -o heartline.so bindings/lua/heartline.c \
  *      -Ltarget/capi -lheartline -Wl,-rpath,$PWD/target/capi
+ *   LUA_CPATH='./?.so' lua5.4 bindings/lua/test.lua
  *
- *   heartline.monitor(settings, now)     liveness for connections that the host owns
- *   heartline.codec(spec)                framing of bytes that the host owns; codec:stream() keeps them
- *   heartline.reactor(settings)          everything, where the host has no loop of its own
+ * - `heartline.monitor(settings, now)`: liveness for connections that the host owns
+ * - `heartline.codec(spec)`: framing of bytes that the host owns; codec:stream() keeps them
+ * - `heartline.reactor(settings)`: everything, where the host has no loop of its own
  *
  * Connections and peers are numbers, exact in a double. Kinds, reasons and beats are strings. What the library refuses comes
  * back as nil, a sentence and the name of the error ("HEARTLINE_ERR_STALE"); wrong arguments raise. Times are milliseconds.

@@ -11,23 +11,25 @@ import pathlib
 import re
 import sysconfig
 import zipfile
+from typing import Any, Dict, List, Optional
 
 HERE = pathlib.Path(__file__).resolve().parent
 NAME = "heartline"
 
 
-def _setting(key):
+def _setting(key: str) -> str:
     # tomllib came with Python 3.11.
-    return re.search(r'^%s = "(.*)"$' % re.escape(key), (HERE / "pyproject.toml").read_text(), re.M).group(1)
+    values: List[str] = re.findall(r'^%s = "(.*)"$' % re.escape(key), (HERE / "pyproject.toml").read_text(), re.M)
+    return values[0]
 
 
-def _library():
+def _library() -> Optional[pathlib.Path]:
     given = os.environ.get("HEARTLINE_LIBRARY")
     path = pathlib.Path(given) if given else HERE.parent.parent / "target" / "capi" / "libheartline.so"
     return path if path.is_file() else None
 
 
-def _write(directory, files, tag):
+def _write(directory: str, files: Dict[str, bytes], tag: str) -> str:
     version = _setting("version")
     info = "%s-%s.dist-info" % (NAME, version)
     files[info + "/METADATA"] = (
@@ -49,7 +51,7 @@ def _write(directory, files, tag):
     return wheel
 
 
-def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
+def build_wheel(wheel_directory: str, config_settings: Any = None, metadata_directory: Any = None) -> str:
     files = {}
     for path in sorted((HERE / NAME).iterdir()):
         if path.suffix == ".py" or path.name == "py.typed":
@@ -61,9 +63,9 @@ def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
     return _write(wheel_directory, files, "py3-none-" + re.sub("[-.]", "_", sysconfig.get_platform()))
 
 
-def build_editable(wheel_directory, config_settings=None, metadata_directory=None):
+def build_editable(wheel_directory: str, config_settings: Any = None, metadata_directory: Any = None) -> str:
     return _write(wheel_directory, {"heartline.pth": (str(HERE) + "\n").encode()}, "py3-none-any")
 
 
-def build_sdist(sdist_directory, config_settings=None):
+def build_sdist(sdist_directory: str, config_settings: Any = None) -> str:
     raise NotImplementedError("a source distribution without the library's sources would build nothing: use the checkout")

@@ -46,6 +46,12 @@ static void take_in(heartline_reactor *reactor, heartline_codec *codec, int list
     }
 }
 
+static void echo(heartline_reactor *reactor, const heartline_event *event)
+{
+    if (heartline_reactor_send(reactor, event->id, event->data, event->len) == HEARTLINE_ERR_FULL)
+        heartline_reactor_close(reactor, event->id, HEARTLINE_CLOSE_AT_ONCE, 0); /* it does not read */
+}
+
 /* The way back, with what was read and not delivered, and what was accepted for sending and not sent. */
 static void give_back(heartline_reactor *reactor, uint64_t id)
 {
@@ -85,7 +91,7 @@ int main(int argc, char **argv)
     }
     struct pollfd ready[2] = {{.fd = listener, .events = POLLIN},
                               {.fd = must(heartline_reactor_fd(reactor), "descriptor"), .events = POLLIN}};
-    printf("listening on 127.0.0.1:%d \n", ntohs(at.sin_port));
+    printf("listening on 127.0.0.1:%d\n", ntohs(at.sin_port));
     fflush(stdout);
 
     while (left != 0) {
@@ -102,7 +108,7 @@ int main(int argc, char **argv)
                 if (event->kind == HEARTLINE_EVENT_MESSAGE && event->len == 5 && memcmp(event->data, "leave", 5) == 0)
                     leaving[leavers++] = event->id; /* not yet: events of it may follow in this batch */
                 else if (event->kind == HEARTLINE_EVENT_MESSAGE)
-                    heartline_reactor_send(reactor, event->id, event->data, event->len);
+                    echo(reactor, event);
                 else if (event->kind == HEARTLINE_EVENT_CLOSED && left > 0)
                     left--;
             }

@@ -5,7 +5,7 @@
  *
  *   make lib
  *   cc -Iinclude -o chat examples/c/chat.c -Ltarget/capi -lheartline -Wl,-rpath,target/capi
- *   ./chat 127.0.0.1:7002        frames are length:4be
+ *   ./chat 127.0.0.1:7002 [game,role=both,timeout=20s]        frames are length:4be
  */
 #define _POSIX_C_SOURCE 200809L
 #include <heartline.h>
@@ -152,7 +152,7 @@ int main(int argc, char **argv)
     must(heartline_reactor_new(NULL, &reactor), "reactor");
 
     /* Both ask and answer: 5 / 8 / 20 s of silence. Our clients have agreed to be asked. */
-    must(heartline_policy_parse("game,role=both", &policy, sizeof policy, why, sizeof why), "policy");
+    must(heartline_policy_parse(argc > 2 ? argv[2] : "game,role=both", &policy, sizeof policy, why, sizeof why), "policy");
     must(heartline_reactor_policy(reactor, 1, &policy), "policy");
     HEARTLINE_INIT(options);
     options.policy = 1;
@@ -163,7 +163,7 @@ int main(int argc, char **argv)
         heartline_reactor_listen(reactor, argc > 1 ? argv[1] : "127.0.0.1:0", codec, &listening), "listen");
     heartline_codec_free(codec); /* the reactor keeps what it needs */
     must(heartline_reactor_listener_address(reactor, listener, at, sizeof at), "address");
-    printf("listening on %s \n", at);
+    printf("listening on %s\n", at);
     fflush(stdout);
 
     while (!draining || heartline_reactor_is_drained(reactor) == 0) {

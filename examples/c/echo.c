@@ -33,12 +33,13 @@ int main(int argc, char **argv)
     must(heartline_reactor_policy(reactor, 0, &policy), "policy");
     int32_t listener = must(heartline_reactor_listen(reactor, argc > 1 ? argv[1] : "127.0.0.1:0", codec, NULL), "listen");
     must(heartline_reactor_listener_address(reactor, listener, at, sizeof at), "address");
-    printf("listening on %s \n", at);
+    printf("listening on %s\n", at);
     fflush(stdout);
     for (;;) {
         int32_t count = must(heartline_reactor_poll(reactor, events, 256, -1), "poll");
         for (int32_t i = 0; i < count; i++)
-            if (events[i].kind == HEARTLINE_EVENT_MESSAGE)
-                heartline_reactor_send(reactor, events[i].id, events[i].data, events[i].len);
+            if (events[i].kind == HEARTLINE_EVENT_MESSAGE &&
+                heartline_reactor_send(reactor, events[i].id, events[i].data, events[i].len) == HEARTLINE_ERR_FULL)
+                heartline_reactor_close(reactor, events[i].id, HEARTLINE_CLOSE_AT_ONCE, 0); /* it does not read */
     }
 }

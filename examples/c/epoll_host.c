@@ -45,8 +45,9 @@ static void serve_reactor(heartline_reactor *reactor)
     do {
         count = must(heartline_reactor_poll(reactor, events, EVENTS, 0), "poll");
         for (int32_t i = 0; i < count; i++)
-            if (events[i].kind == HEARTLINE_EVENT_MESSAGE)
-                heartline_reactor_send(reactor, events[i].id, events[i].data, events[i].len);
+            if (events[i].kind == HEARTLINE_EVENT_MESSAGE &&
+                heartline_reactor_send(reactor, events[i].id, events[i].data, events[i].len) == HEARTLINE_ERR_FULL)
+                heartline_reactor_close(reactor, events[i].id, HEARTLINE_CLOSE_AT_ONCE, 0); /* it does not read */
     } while (count == EVENTS);
     heartline_reactor_flush(reactor);
 }
@@ -77,7 +78,7 @@ int main(int argc, char **argv)
     watch(epoll, heart);
     watch(epoll, timer);
     watch(epoll, udp);
-    printf("listening on %s \n", at);
+    printf("listening on %s\n", at);
     fflush(stdout);
 
     while (seconds_left != 0) {

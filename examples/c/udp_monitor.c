@@ -91,7 +91,7 @@ int main(int argc, char **argv)
         perror("udp_monitor");
         return 1;
     }
-    printf("listening on 127.0.0.1:%d \n", ntohs(at.sin_port));
+    printf("listening on 127.0.0.1:%d\n", ntohs(at.sin_port));
     fflush(stdout);
 
     while (to_lose == 0 || lost < to_lose) {

@@ -4,7 +4,7 @@
  *
  *   make lib
  *   cc -Iinclude -o upgrade examples/c/upgrade.c -Ltarget/capi -lheartline -Wl,-rpath,target/capi
- *   ./upgrade 7008                  then: kill -USR2 PID
+ *   ./upgrade 7008 [game,timeout=20s]            then: kill -USR2 PID
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -188,11 +188,14 @@ int main(int argc, char **argv)
     struct sigaction upgrade = {.sa_handler = on_upgrade}, end = {.sa_handler = on_end};
     heartline_codec *codec;
     heartline_reactor *reactor;
+    heartline_policy policy;
     char at[HEARTLINE_ADDRESS_BYTES], inherited[32];
 
     must(heartline_check_abi(HEARTLINE_ABI_VERSION), "library");
     must(heartline_codec_parse("length:4be", &codec, NULL, 0), "codec");
     must(heartline_reactor_new(NULL, &reactor), "reactor");
+    must(heartline_policy_parse(argc > 2 ? argv[2] : "im", &policy, sizeof policy, NULL, 0), "policy");
+    must(heartline_reactor_policy(reactor, 0, &policy), "policy");
     int successor = getenv("UPGRADE_FD") != NULL;
     int listening = successor ? take_over(reactor, codec) : open_listener(argc > 1 ? atoi(argv[1]) : 0);
     snprintf(inherited, sizeof inherited, "fd:%d", dup(listening));
@@ -200,15 +203,16 @@ int main(int argc, char **argv)
     must(heartline_reactor_listener_address(reactor, listener, at, sizeof at), "address");
     sigaction(SIGUSR2, &upgrade, NULL);
     sigaction(SIGTERM, &end, NULL);
-    printf("%d listening on %s \n", (int)getpid(), at);
+    printf("%d listening on %s\n", (int)getpid(), at);
     fflush(stdout);
 
     while (!ending) {
         heartline_event events[EVENTS];
         int32_t count = must(heartline_reactor_poll(reactor, events, EVENTS, 200), "poll");
         for (int32_t i = 0; i < count; i++)
-            if (events[i].kind == HEARTLINE_EVENT_MESSAGE)
-                heartline_reactor_send(reactor, events[i].id, events[i].data, events[i].len);
+            if (events[i].kind == HEARTLINE_EVENT_MESSAGE &&
+                heartline_reactor_send(reactor, events[i].id, events[i].data, events[i].len) == HEARTLINE_ERR_FULL)
+                heartline_reactor_close(reactor, events[i].id, HEARTLINE_CLOSE_AT_ONCE, 0); /* it does not read */
         if (upgrade_wanted && count < EVENTS) { /* no events of anybody are left undelivered */
             hand_over(reactor, listening, argv);
             break;

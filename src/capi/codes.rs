@@ -14,7 +14,7 @@ pub const HEARTLINE_ERR_VERSION: i32 = -5;
 pub const HEARTLINE_ERR_OVERLAP: i32 = -6;
 /// Heartline has a bug and stopped using this object, which now can only be freed.
 pub const HEARTLINE_ERR_PANIC: i32 = -7;
-/// The operating system said no; heartline_reactor_os_error has its errno.
+/// The operating system said no. C's errno says why; heartline_reactor_os_error keeps it, where there is a reactor.
 pub const HEARTLINE_ERR_OS: i32 = -8;
 /// The outbox of the connection is over its high mark; HEARTLINE_EVENT_DRAINED tells when to go on.
 pub const HEARTLINE_ERR_FULL: i32 = -9;
@@ -48,42 +48,97 @@ pub const HEARTLINE_ERR_MAILBOX_FULL: i32 = -22;
 pub const HEARTLINE_ERR_GONE: i32 = -23;
 /// A limit on how many there may be is reached: peers, connections_max.
 pub const HEARTLINE_ERR_TOO_MANY: i32 = -24;
+/// The object belongs to the process that forked this one: let it be, and exec or make new ones.
+pub const HEARTLINE_ERR_FORKED: i32 = -25;
 
-/// Number, name, text. −1 is no error: where a wait is asked for it means for ever, as in epoll_wait.
-pub(super) const TABLE: &[(i32, &CStr, &CStr)] = &[
-    (0, c"HEARTLINE_OK", c"success"),
-    (HEARTLINE_ERR_NULL, c"HEARTLINE_ERR_NULL", c"a pointer that must not be NULL is NULL"),
-    (HEARTLINE_ERR_INVALID, c"HEARTLINE_ERR_INVALID", c"an argument is out of its range or unknown"),
-    (HEARTLINE_ERR_STALE, c"HEARTLINE_ERR_STALE", c"the id is of no live connection or peer"),
-    (
-        HEARTLINE_ERR_VERSION,
-        c"HEARTLINE_ERR_VERSION",
-        c"a struct_size or an ABI version that this library does not know",
-    ),
-    (HEARTLINE_ERR_OVERLAP, c"HEARTLINE_ERR_OVERLAP", c"another thread or callback is inside the object"),
-    (HEARTLINE_ERR_PANIC, c"HEARTLINE_ERR_PANIC", c"a bug of Heartline: the object can only be freed"),
-    (HEARTLINE_ERR_OS, c"HEARTLINE_ERR_OS", c"the operating system said no: see heartline_reactor_os_error"),
-    (HEARTLINE_ERR_FULL, c"HEARTLINE_ERR_FULL", c"the outbox of the connection is over its high mark"),
-    (HEARTLINE_ERR_REACTOR_FULL, c"HEARTLINE_ERR_REACTOR_FULL", c"all outboxes together are at outbox_bytes_max"),
-    (HEARTLINE_ERR_CLOSING, c"HEARTLINE_ERR_CLOSING", c"the connection is closing"),
-    (HEARTLINE_ERR_NOT_OPEN, c"HEARTLINE_ERR_NOT_OPEN", c"the connection is being dialled or closed"),
-    (HEARTLINE_ERR_BUSY, c"HEARTLINE_ERR_BUSY", c"events of this connection are not delivered yet: poll first"),
-    (HEARTLINE_ERR_ENCODE, c"HEARTLINE_ERR_ENCODE", c"the codec cannot carry this message or head"),
-    (HEARTLINE_ERR_FRAME_BAD, c"HEARTLINE_ERR_FRAME_BAD", c"bytes that are no frame"),
-    (HEARTLINE_ERR_OVER_LIMIT, c"HEARTLINE_ERR_OVER_LIMIT", c"a frame over a limit"),
-    (HEARTLINE_ERR_SPEC, c"HEARTLINE_ERR_SPEC", c"the text or the settings are no codec"),
-    (HEARTLINE_ERR_POLICY, c"HEARTLINE_ERR_POLICY", c"the text or the settings are no policy"),
-    (HEARTLINE_ERR_ADDRESS, c"HEARTLINE_ERR_ADDRESS", c"the text is no address"),
-    (HEARTLINE_ERR_SHORT, c"HEARTLINE_ERR_SHORT", c"a buffer of the caller is too small"),
-    (HEARTLINE_ERR_CODE_RESERVED, c"HEARTLINE_ERR_CODE_RESERVED", c"close codes below 256 are Heartline's own"),
-    (HEARTLINE_ERR_MAILBOX_FULL, c"HEARTLINE_ERR_MAILBOX_FULL", c"the mailbox is full: mailbox_max requests wait"),
-    (HEARTLINE_ERR_GONE, c"HEARTLINE_ERR_GONE", c"the reactor of this mailbox is gone"),
-    (HEARTLINE_ERR_TOO_MANY, c"HEARTLINE_ERR_TOO_MANY", c"a limit on how many there may be is reached"),
-];
+/// By number, the sign taken off; each with its NUL (`nth`). −1 is no error: where a wait is asked for it means for
+/// ever, as in epoll_wait.
+pub(super) const ERROR_NAMES: &str = concat!(
+    "HEARTLINE_OK\0",
+    "\0",
+    "HEARTLINE_ERR_NULL\0",
+    "HEARTLINE_ERR_INVALID\0",
+    "HEARTLINE_ERR_STALE\0",
+    "HEARTLINE_ERR_VERSION\0",
+    "HEARTLINE_ERR_OVERLAP\0",
+    "HEARTLINE_ERR_PANIC\0",
+    "HEARTLINE_ERR_OS\0",
+    "HEARTLINE_ERR_FULL\0",
+    "HEARTLINE_ERR_REACTOR_FULL\0",
+    "HEARTLINE_ERR_CLOSING\0",
+    "HEARTLINE_ERR_NOT_OPEN\0",
+    "HEARTLINE_ERR_BUSY\0",
+    "HEARTLINE_ERR_ENCODE\0",
+    "HEARTLINE_ERR_FRAME_BAD\0",
+    "HEARTLINE_ERR_OVER_LIMIT\0",
+    "HEARTLINE_ERR_SPEC\0",
+    "HEARTLINE_ERR_POLICY\0",
+    "HEARTLINE_ERR_ADDRESS\0",
+    "HEARTLINE_ERR_SHORT\0",
+    "HEARTLINE_ERR_CODE_RESERVED\0",
+    "HEARTLINE_ERR_MAILBOX_FULL\0",
+    "HEARTLINE_ERR_GONE\0",
+    "HEARTLINE_ERR_TOO_MANY\0",
+    "HEARTLINE_ERR_FORKED\0",
+);
+
+const TEXTS: &str = concat!(
+    "success\0",
+    "\0",
+    "a pointer that must not be NULL is NULL\0",
+    "an argument is out of its range or unknown\0",
+    "the id is of no live connection or peer\0",
+    "a struct_size or an ABI version that this library does not know\0",
+    "another thread or callback is inside the object\0",
+    "a bug of Heartline: the object can only be freed\0",
+    "the operating system said no: see heartline_reactor_os_error\0",
+    "the outbox of the connection is over its high mark\0",
+    "all outboxes together are at outbox_bytes_max\0",
+    "the connection is closing\0",
+    "the connection is being dialled or closed\0",
+    "events of this connection are not delivered yet: poll first\0",
+    "the codec cannot carry this message or head\0",
+    "bytes that are no frame\0",
+    "a frame over a limit\0",
+    "the text or the settings are no codec\0",
+    "the text or the settings are no policy\0",
+    "the text is no address\0",
+    "a buffer of the caller is too small\0",
+    "close codes below 256 are Heartline's own\0",
+    "the mailbox is full: mailbox_max requests wait\0",
+    "the reactor of this mailbox is gone\0",
+    "a limit on how many there may be is reached\0",
+    "the object belongs to the process that forked this one\0",
+);
+
+/// The string of that number among strings that each end in a NUL. One text, because in a table of pointers each would
+/// take forty bytes more of the library.
+pub(super) fn nth(strings: &'static str, number: u32) -> Option<&'static CStr> {
+    let string = strings.split_inclusive('\0').nth(number as usize)?;
+    CStr::from_bytes_with_nul(string.as_bytes()).ok().filter(|string| !string.is_empty())
+}
 
 /// A sentence for an error number, or for any number from 0 up, which is success. Static, never NULL; any thread.
 #[unsafe(no_mangle)]
 pub extern "C" fn heartline_strerror(error: i32) -> *const c_char {
-    let known = TABLE.iter().find(|(code, ..)| *code == error.min(0));
-    known.map_or(c"unknown error", |(_, _, text)| text).as_ptr()
+    nth(TEXTS, error.min(0).unsigned_abs()).unwrap_or(c"unknown error").as_ptr()
+}
+
+/// Whether an error is the end of what the call was about: the id, stream, mailbox or object can only be given up, and
+/// trying again never helps. So are HEARTLINE_ERR_STALE, _PANIC, _FRAME_BAD, _OVER_LIMIT, _GONE and _FORKED. After any
+/// other error it goes on as before the call. Any thread.
+///
+/// Returns 1 or 0; 0 for a number that is no error.
+#[must_use]
+#[unsafe(no_mangle)]
+pub extern "C" fn heartline_error_is_fatal(error: i32) -> i32 {
+    i32::from(matches!(
+        error,
+        HEARTLINE_ERR_STALE
+            | HEARTLINE_ERR_PANIC
+            | HEARTLINE_ERR_FRAME_BAD
+            | HEARTLINE_ERR_OVER_LIMIT
+            | HEARTLINE_ERR_GONE
+            | HEARTLINE_ERR_FORKED
+    ))
 }

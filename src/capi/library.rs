@@ -17,9 +17,17 @@ pub const HEARTLINE_OFF: u32 = u32::MAX;
 /// HEARTLINE_ABI_VERSION. Any thread.
 ///
 /// Returns 0, or HEARTLINE_ERR_VERSION.
+#[must_use]
 #[unsafe(no_mangle)]
 pub extern "C" fn heartline_check_abi(abi_version: u32) -> i32 {
     if abi_version == HEARTLINE_ABI_VERSION { 0 } else { HEARTLINE_ERR_VERSION }
+}
+
+/// HEARTLINE_ABI_VERSION of the library that runs. Any thread.
+#[must_use]
+#[unsafe(no_mangle)]
+pub extern "C" fn heartline_abi_version() -> u32 {
+    HEARTLINE_ABI_VERSION
 }
 
 /// The version of the library, such as "0.1.0". Static; any thread.

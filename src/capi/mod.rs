@@ -12,6 +12,8 @@
 //!   their size (`sized`).
 //! - Out-parameters are written on success alone.
 //!
+//! CONTRIBUTING.md lists all rules, with what keeps and what tests each.
+//!
 //! | file | idea |
 //! |---|---|
 //! | `guard` | entering an object: overlap, panic |
@@ -19,6 +21,7 @@
 //! | `buffers` | strings and bytes of the caller's |
 //! | `defaults` | what a field is that is 0 |
 //! | `library` | versions, the clock |
+//! | `os` | errors of the operating system |
 //! | `codes`, `names` | error numbers and their texts; names of reasons, events, verdicts |
 //! | `policy`, `monitor/` | level 1 |
 //! | `codec/` | level 2 |
@@ -33,6 +36,7 @@ mod guard;
 pub mod library;
 pub mod monitor;
 pub mod names;
+mod os;
 pub mod policy;
 pub mod reactor;
 mod sized;

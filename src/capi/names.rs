@@ -1,8 +1,8 @@
 //! Names of numbers: for logs, metrics and foreign languages.
 
-use std::ffi::{CStr, c_char};
+use std::ffi::c_char;
 
-use super::codes::TABLE;
+use super::codes::{ERROR_NAMES, nth};
 use super::monitor::VERDICT_NAMES;
 use super::reactor::EVENT_NAMES;
 
@@ -60,37 +60,38 @@ pub const HEARTLINE_REASON_CONNECT_ERROR: u16 = 20;
 /// The first code that is the application's own.
 pub const HEARTLINE_REASON_APPLICATION: u16 = 256;
 
-const REASON_NAMES: &[&CStr] = &[
-    c"none",
-    c"peer_closed",
-    c"peer_reset",
-    c"silent",
-    c"first_frame_late",
-    c"frame_stalled",
-    c"output_stalled",
-    c"frame_bad",
-    c"over_limit",
-    c"outbox_full",
-    c"os_error",
-    c"drained",
-    c"local",
-    c"replaced",
-    c"abuse",
-    c"seal_bad",
-    c"upgrade_refused",
-    c"health_check",
-    c"connect_refused",
-    c"connect_timeout",
-    c"connect_error",
-];
+/// By number, each with its NUL.
+const REASON_NAMES: &str = concat!(
+    "none\0",
+    "peer_closed\0",
+    "peer_reset\0",
+    "silent\0",
+    "first_frame_late\0",
+    "frame_stalled\0",
+    "output_stalled\0",
+    "frame_bad\0",
+    "over_limit\0",
+    "outbox_full\0",
+    "os_error\0",
+    "drained\0",
+    "local\0",
+    "replaced\0",
+    "abuse\0",
+    "seal_bad\0",
+    "upgrade_refused\0",
+    "health_check\0",
+    "connect_refused\0",
+    "connect_timeout\0",
+    "connect_error\0",
+);
 
 /// The name of a number of one of the HEARTLINE_NAMES_ tables; "unknown" for any other number, "application" for
 /// reasons from 256 up. Static, never NULL; any thread.
 #[unsafe(no_mangle)]
 pub extern "C" fn heartline_name(table: u32, number: i32) -> *const c_char {
-    let of = |names: &[&'static CStr]| usize::try_from(number).ok().and_then(|index| names.get(index).copied());
+    let of = |names| u32::try_from(number).ok().and_then(|number| nth(names, number));
     let name = match table {
-        HEARTLINE_NAMES_ERRORS => TABLE.iter().find(|(code, ..)| *code == number).map(|(_, name, _)| *name),
+        HEARTLINE_NAMES_ERRORS if number <= 0 => nth(ERROR_NAMES, number.unsigned_abs()),
         HEARTLINE_NAMES_REASONS if number >= i32::from(HEARTLINE_REASON_APPLICATION) => Some(c"application"),
         HEARTLINE_NAMES_REASONS => of(REASON_NAMES),
         HEARTLINE_NAMES_EVENTS => of(EVENT_NAMES),
@@ -107,10 +108,13 @@ mod tests {
 
     #[test]
     fn reasons_have_the_names_and_numbers_of_the_reactor() {
-        assert_eq!(REASON_NAMES.len(), Reason::ALL.len() + 1);
         for reason in Reason::ALL {
-            assert_eq!(REASON_NAMES[usize::from(reason.code())].to_str(), Ok(reason.name()));
+            assert_eq!(
+                nth(REASON_NAMES, reason.code().into()).and_then(|name| name.to_str().ok()),
+                Some(reason.name())
+            );
         }
+        assert_eq!(nth(REASON_NAMES, Reason::ALL.len() as u32 + 1), None);
         assert_eq!(Reason::ConnectError.code(), HEARTLINE_REASON_CONNECT_ERROR);
         assert_eq!(Reason::Silent.code(), HEARTLINE_REASON_SILENT);
     }

@@ -110,6 +110,7 @@ impl heartline_policy {
 ///
 /// # Safety
 /// `text` is NULL or a string; `policy` is NULL or has `size` bytes; `why` is NULL or has `why_size`.
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn heartline_policy_parse(
     text: *const c_char,

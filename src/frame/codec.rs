@@ -164,3 +164,17 @@ pub trait Codec: Send + Sync {
         out.extend_from_slice(frame);
     }
 }
+
+#[cfg(all(test, feature = "capi"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_foreign_interface_keeps_is_the_whole_stream() {
+        let busy = Stream { scanned: 0x8765_4321, head: 0xfedc_ba98, note: 0x0123_4567_89ab_cdef };
+        assert_eq!(busy.clone().into_raw(), [0x8765_4321_fedc_ba98, 0x0123_4567_89ab_cdef]);
+        assert_eq!(Stream::from_raw(busy.clone().into_raw()), busy);
+        assert_eq!(Stream::default().into_raw(), [0, 0]);
+        assert!(Stream::from_raw([0, 0]).is_idle());
+    }
+}

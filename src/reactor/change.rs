@@ -136,8 +136,9 @@ impl<N: Net> Reactor<N> {
         if self.live(id).is_none_or(|connection| connection.flags.any(Flags::DIALLING)) {
             return false;
         }
-        let now = self.read_clock_in_call();
-        self.monitor.grace(id.slot(), now + ms);
+        self.read_clock_in_call();
+        // Rounded up, as what is heard: it does not end early (L4).
+        self.monitor.grace(id.slot(), self.heard_at + ms);
         self.show_work();
         true
     }

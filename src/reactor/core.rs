@@ -2,12 +2,13 @@
 //!
 //! Name it [`reactor::Reactor`](super::Reactor). The kernel as a parameter is for simulators (feature `sim`), outside semver.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::io;
 
 use slab::Slab;
 
 use super::accept::Listening;
+use super::by_slot::BySlot;
 use super::close::{Closing, Ended};
 use super::connection::{Connection, ConnectionId, GENERATION_MAX};
 use super::counters::Counters;
@@ -55,18 +56,18 @@ pub struct Reactor<N: Net> {
     pub(crate) ready: VecDeque<ConnectionId>,
     /// Ended connections whose sockets are still to be given up and whose end is still to be told.
     pub(crate) ended: VecDeque<Ended<N::Socket>>,
-    pub(crate) obituaries: HashMap<ConnectionId, Obituary>,
-    pub(crate) closing: HashMap<u32, Closing>,
+    pub(crate) obituaries: BySlot<ConnectionId, Obituary>,
+    pub(crate) closing: BySlot<u32, Closing>,
     /// Since when a connection is being dialled, in attended time.
-    pub(crate) dialling: HashMap<u32, Millis>,
+    pub(crate) dialling: BySlot<u32, Millis>,
     /// Errors of failed writes and the bytes that were lost with them, until the read side has told the rest.
-    pub(crate) write_errors: HashMap<u32, (i32, usize)>,
+    pub(crate) write_errors: BySlot<u32, (i32, usize)>,
     /// What was wrong with the bytes of connections that end for it.
-    pub(crate) bad_frames: HashMap<u32, FrameError>,
+    pub(crate) bad_frames: BySlot<u32, FrameError>,
     /// Since when the first frame of a connection is awaited, in attended time.
-    pub(crate) first_frames: HashMap<u32, Millis>,
+    pub(crate) first_frames: BySlot<u32, Millis>,
     /// Listener and address of connections that count against a limit per address.
-    pub(crate) counted_addresses: HashMap<u32, (u32, std::net::IpAddr)>,
+    pub(crate) counted_addresses: BySlot<u32, (u32, std::net::IpAddr)>,
     pub(crate) drain: Option<Drain>,
     pub(crate) autopsies: VecDeque<Autopsy<N::Socket>>,
     pub(crate) mail: Option<Mail<N>>,
@@ -141,13 +142,13 @@ impl<N: Net> Reactor<N> {
             pending: VecDeque::new(),
             ready: VecDeque::new(),
             ended: VecDeque::new(),
-            obituaries: HashMap::new(),
-            closing: HashMap::new(),
-            dialling: HashMap::new(),
-            write_errors: HashMap::new(),
-            bad_frames: HashMap::new(),
-            first_frames: HashMap::new(),
-            counted_addresses: HashMap::new(),
+            obituaries: BySlot::default(),
+            closing: BySlot::default(),
+            dialling: BySlot::default(),
+            write_errors: BySlot::default(),
+            bad_frames: BySlot::default(),
+            first_frames: BySlot::default(),
+            counted_addresses: BySlot::default(),
             drain: None,
             autopsies: VecDeque::new(),
             mail: None,

@@ -107,8 +107,7 @@ impl<N: Net> Reactor<N> {
                         events.lent += frame.total;
                         events.records.push(intake.record(shown, &frame, at, 0));
                     } else {
-                        // A frame is cut once (F7), so this one gets memory of its own; the rest waits for an empty arena.
-                        budget.frames = 0;
+                        // A frame is cut once (F7), so this one gets memory of its own.
                         events.blocks.push(rest[..frame.total].to_vec());
                         events.records.push(intake.record(shown, &frame, 0, events.blocks.len() as u32));
                     }

@@ -143,6 +143,11 @@ impl Events {
         self.records.iter().any(|record| record.id == id && is_message(record.kind))
     }
 
+    /// Whether the batch has the Opened of a connection that came by a listener.
+    pub(crate) fn has_accepted(&self) -> bool {
+        self.records.iter().any(|record| matches!(record.kind, RecordKind::Opened(Some(_))))
+    }
+
     #[inline]
     pub(crate) fn is_full(&self) -> bool {
         self.records.len() >= self.capacity
@@ -264,7 +269,8 @@ pub struct Event<'a> {
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub enum EventKind<'a> {
-    /// A connection lives: accepted, dialled (then `listener` is `None`) or adopted.
+    /// A connection lives: accepted, dialled (then `listener` is `None`) or adopted. Of an accepted one nothing else is
+    /// told in this batch: what `set_user` gives it now is in all its later events.
     Opened {
         /// Who accepted it.
         listener: Option<ListenerId>,

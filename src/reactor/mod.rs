@@ -11,7 +11,7 @@
 //! |---|---|
 //! | `core`, `turn` | what a reactor holds; one turn |
 //! | `net`, `linux`, `errno` | what a kernel does; Linux; the errors that matter |
-//! | `connection`, `statistics`, `inbound`, `outbox` | what is kept of one connection |
+//! | `connection`, `statistics`, `inbound`, `outbox`, `by_slot` | what is kept of one connection, and of a few |
 //! | `options`, `events`, `reason`, `obituary`, `counters`, `metrics` | what goes in and comes out |
 //! | `receive`, `cut`, `send`, `sends`, `write` | the way of bytes |
 //! | `accept`, `dial`, `transfer`, `close`, `drain` | beginnings and ends |
@@ -20,6 +20,7 @@
 //! | `mailbox` | other threads |
 
 mod accept;
+mod by_slot;
 mod change;
 mod close;
 mod connection;
@@ -67,6 +68,8 @@ pub use self::connection::ConnectionId;
 pub use self::counters::Counters;
 pub use self::drain::DrainOptions;
 pub use self::events::{ARENA_BYTES, Event, EventKind, Events, Iter};
+#[cfg(feature = "capi")]
+pub(crate) use self::linux::Birth;
 pub use self::linux::Linux;
 pub use self::mailbox::MailboxError;
 pub use self::metrics::Metrics;

@@ -176,20 +176,25 @@ impl<N: Net> Reactor<N> {
         head: Option<&[u8]>,
         message: &[u8],
     ) -> Broadcast {
-        self.broadcast_to(&mut ids.into_iter(), head, message)
+        let mut refused = Vec::new();
+        let accepted = self.broadcast_telling(&mut ids.into_iter(), head, message, &mut |id, error| {
+            refused.push((id, error));
+        });
+        Broadcast { accepted, refused }
     }
 
-    #[inline(never)]
-    fn broadcast_to(
+    /// The same, which tells of a refusal before the next id is asked for; returns how many took it.
+    pub(crate) fn broadcast_telling(
         &mut self,
         ids: &mut dyn Iterator<Item = ConnectionId>,
         head: Option<&[u8]>,
         message: &[u8],
-    ) -> Broadcast {
+        refused: &mut dyn FnMut(ConnectionId, SendError),
+    ) -> usize {
         if self.sends.is_full() {
             self.flush();
         }
-        let mut outcome = Broadcast::default();
+        let mut accepted = 0;
         // By number of the options: where in the arena the frame of their framing lies.
         let mut encoded: Vec<(u16, Built)> = Vec::new();
         for id in ids {
@@ -210,11 +215,11 @@ impl<N: Net> Reactor<N> {
                 }
             };
             match result {
-                Ok(()) => outcome.accepted += 1,
-                Err(error) => outcome.refused.push((id, error)),
+                Ok(()) => accepted += 1,
+                Err(error) => refused(id, error),
             }
         }
-        outcome
+        accepted
     }
 
     /// [`broadcast`](Self::broadcast) to every connection that is open, but `except`.

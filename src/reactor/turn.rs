@@ -63,6 +63,10 @@ impl<N: Net> Reactor<N> {
         self.flush();
         // Before anything is read: a flood that fills every batch keeps no end and no verdict from being told.
         self.deliver_pending(events);
+        if events.has_accepted() {
+            // The application gives it its word before anything else of it is told, as if the last batch had had room.
+            return Ok(());
+        }
         self.bury(events);
         // Whom this turn's I/O puts on the list has had its share, or its application the word (R2, R13).
         let listed = self.ready.len();

@@ -62,6 +62,36 @@ static inline heartline_reactor *reactor_of(const heartline_reactor_config *conf
     return reactor;
 }
 
+/* Settings for a test that asks which events come: that the machine is busy is none. */
+static inline heartline_reactor_config calm(void)
+{
+    heartline_reactor_config config;
+    HEARTLINE_INIT(config);
+    config.granularity_ms = HEARTLINE_OFF;
+    return config;
+}
+
+static inline heartline_reactor *calm_reactor(void)
+{
+    heartline_reactor_config config = calm();
+    return reactor_of(&config);
+}
+
+/* Sets the policy in a slot to what a text says. */
+static inline void policy_in(heartline_reactor *reactor, uint32_t slot, const char *text)
+{
+    heartline_policy policy;
+    EXPECT(heartline_policy_parse(text, &policy, sizeof policy, NULL, 0), 0);
+    EXPECT(heartline_reactor_policy(reactor, slot, &policy), 0);
+}
+
+static inline uint64_t counted(heartline_reactor *reactor, const char *name)
+{
+    uint64_t value = 0;
+    EXPECT(heartline_reactor_counter(reactor, name, &value), 0);
+    return value;
+}
+
 /* Polls until an event of this kind comes, and passes over the others. */
 static inline heartline_event await_kind(heartline_reactor *reactor, uint8_t kind)
 {
@@ -70,6 +100,7 @@ static inline heartline_event await_kind(heartline_reactor *reactor, uint8_t kin
     while (heartline_now_ms() < until) {
         int32_t count = heartline_reactor_poll(reactor, &event, 1, 100);
         CHECK(count >= 0);
+        CHECK(count == 0 || (event.reserved == 0 && event.flags == 0));
         if (count == 1 && event.kind == kind)
             return event;
     }

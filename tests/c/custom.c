@@ -4,13 +4,18 @@
 struct state {
     int cuts, drops;
     int mode; /* what cut does wrong */
+    uint64_t note; /* as cut was given it last */
 };
+
+/* Added to the note by each frame: in both halves of the number. */
+#define MARK (((uint64_t)3 << 61) + 5)
 
 static int32_t cut(void *context, uint8_t *data, size_t len, size_t max, uint64_t *note, heartline_sink *control,
                    heartline_frame *out)
 {
     struct state *state = context;
     state->cuts++;
+    state->note = *note;
     CHECK(max > 0);
     if (len == 0)
         return 0;
@@ -21,7 +26,7 @@ static int32_t cut(void *context, uint8_t *data, size_t len, size_t max, uint64_
         out->total = total;
         return 0;
     }
-    *note += 1;
+    *note += MARK;
     out->head = data, out->head_len = 1, out->data = data + 1, out->len = total - 1, out->total = total;
     switch (state->mode) {
     case 1: out->total = len + 1; break;
@@ -56,6 +61,8 @@ static int32_t encode(void *context, const uint8_t *head, size_t head_len, const
     if (len > 250)
         return -7;
     uint8_t byte = (uint8_t)len;
+    EXPECT(heartline_sink_write(out, NULL, 1), HEARTLINE_ERR_NULL);
+    EXPECT(heartline_sink_write(out, NULL, 0), 0);
     EXPECT(heartline_sink_write(out, &byte, 1), 0);
     for (size_t i = 0; i < count; i++)
         EXPECT(heartline_sink_write(out, message[i].data, message[i].len), 0);
@@ -92,7 +99,7 @@ static heartline_codec *custom(struct state *state)
 
 static void level_2(void)
 {
-    struct state state = {0, 0, 0};
+    struct state state = {0, 0, 0, 0};
     heartline_codec *codec = custom(&state);
     heartline_stream stream = {{0, 0}};
     heartline_frame frame;
@@ -104,8 +111,13 @@ static void level_2(void)
     EXPECT(heartline_codec_cut(codec, wire, 12, &stream, &frame), 1);
     CHECK(frame.len == 5 && frame.head == wire && frame.data == wire + 1 && frame.total == 6 && frame.kind == 0);
     EXPECT(heartline_codec_cut(codec, wire + 6, 6, &stream, &frame), 1);
-    CHECK(frame.kind == HEARTLINE_BEAT_ASK);
+    CHECK(frame.kind == HEARTLINE_BEAT_ASK && state.note == MARK);
+    EXPECT(heartline_codec_cut(codec, wire + 8, 3, &stream, &frame), 0);
+    CHECK(state.note == 2 * MARK); /* a frame that is unfinished changes nothing */
+    EXPECT(heartline_codec_cut(codec, wire + 8, 0, &stream, &frame), 0);
+    CHECK(state.note == 2 * MARK);
     EXPECT(heartline_codec_cut(codec, wire + 8, 4, NULL, &frame), 1);
+    CHECK(state.note == 0); /* without a stream every call begins anew */
     CHECK(frame.len == 3 && memcmp(frame.data, "mAB", 3) == 0);
     wire[0] = 0xFF;
     EXPECT(heartline_codec_cut(codec, wire, 12, &stream, &frame), HEARTLINE_ERR_FRAME_BAD);
@@ -131,7 +143,7 @@ static void level_2(void)
 
 static void level_3(void)
 {
-    struct state state = {0, 0, 0};
+    struct state state = {0, 0, 0, 0};
     heartline_codec *codec = custom(&state);
     heartline_reactor *reactor = reactor_of(NULL);
     heartline_obituary obituary;
@@ -152,7 +164,7 @@ static void level_3(void)
     EXPECT(heartline_reactor_send(reactor, id, large, sizeof large), HEARTLINE_ERR_ENCODE);
     CHECK(write(end, "\xFF", 1) == 1);
     heartline_event closed = await_kind(reactor, HEARTLINE_EVENT_CLOSED);
-    CHECK(closed.reason == HEARTLINE_REASON_FRAME_BAD);
+    CHECK(closed.reason == HEARTLINE_REASON_FRAME_BAD && state.note == 3 * MARK); /* it came after three frames */
     EXPECT(heartline_reactor_obituary(reactor, id, &obituary, sizeof obituary), 0);
     CHECK(obituary.why[0] != 0 && obituary.closed_by == HEARTLINE_CLOSED_BY_HEARTLINE);
     close(end);

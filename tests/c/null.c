@@ -16,7 +16,17 @@ static void library_and_codecs(void)
     EXPECT(heartline_check_abi(HEARTLINE_ABI_VERSION), 0);
     EXPECT(heartline_check_abi(HEARTLINE_ABI_VERSION + 1), HEARTLINE_ERR_VERSION);
     EXPECT(heartline_check_abi(0), HEARTLINE_ERR_VERSION);
+    CHECK(heartline_abi_version() == HEARTLINE_ABI_VERSION);
     CHECK(strcmp(heartline_version(), HEARTLINE_VERSION) == 0);
+    static const int32_t fatal[] = {HEARTLINE_ERR_STALE,      HEARTLINE_ERR_PANIC, HEARTLINE_ERR_FRAME_BAD,
+                                    HEARTLINE_ERR_OVER_LIMIT, HEARTLINE_ERR_GONE,  HEARTLINE_ERR_FORKED};
+    for (int32_t code = -40; code <= 40; code++) {
+        int32_t expected = 0;
+        for (size_t i = 0; i < sizeof fatal / sizeof *fatal; i++)
+            expected |= fatal[i] == code;
+        EXPECT(heartline_error_is_fatal(code), expected);
+    }
+    EXPECT(heartline_error_is_fatal(INT32_MIN), 0);
     CHECK(heartline_now_ms() <= heartline_now_ms());
     EXPECT(heartline_last_bug(NULL, 0), 0);
     NULLED(heartline_last_bug(NULL, 1));
@@ -133,6 +143,7 @@ static void reactors(void)
     heartline_obituary obituary;
     heartline_released released;
     heartline_slice slice = {NULL, 1};
+    heartline_drain_options drain;
     char text[16];
     uint64_t id = 0;
     int32_t results[1];
@@ -188,6 +199,9 @@ static void reactors(void)
     EXPECT(heartline_reactor_broadcast(reactor, NULL, 0, NULL, 0, results), 0);
     NULLED(heartline_reactor_broadcast(reactor, NULL, 0, NULL, 1, NULL));
     NULLED(heartline_reactor_broadcast_all(reactor, 0, NULL, 1));
+    EXPECT(heartline_reactor_listen(reactor, "127.0.0.1:0", codec, NULL), 0);
+    NULLED(heartline_reactor_listener_address(reactor, 0, NULL, 1));
+    CHECK(heartline_reactor_listener_address(reactor, 0, NULL, 0) > 10);
     NULLED(heartline_reactor_ids(reactor, NULL, 1));
     EXPECT(heartline_reactor_ids(reactor, NULL, 0), 0);
     NULLED(heartline_reactor_counter(reactor, NULL, &id));
@@ -200,6 +214,9 @@ static void reactors(void)
     id = adopted(reactor, codec, NULL, 7, &end);
     NULLED(heartline_reactor_send(reactor, id, NULL, 1));
     NULLED(heartline_reactor_send_head(reactor, id, NULL, 4, "", 0));
+    NULLED(heartline_reactor_send_head(reactor, id, NULL, 0, NULL, 1));
+    EXPECT(heartline_reactor_send_head(reactor, id, NULL, 0, NULL, 0), 0);
+    EXPECT(heartline_reactor_sendv(reactor, id, NULL, 0), 0);
     NULLED(heartline_reactor_sendv(reactor, id, NULL, 1));
     NULLED(heartline_reactor_sendv(reactor, id, &slice, 1));
     EXPECT(heartline_reactor_send(reactor, id, NULL, 0), 0);
@@ -220,6 +237,12 @@ static void reactors(void)
     CHECK(fcntl(ends[0], F_GETFD) >= 0);
     close(ends[0]);
     close(ends[1]);
+
+    HEARTLINE_INIT(drain);
+    drain.farewell_len = 1;
+    NULLED(heartline_reactor_drain(reactor, &drain));
+    EXPECT(heartline_reactor_is_drained(reactor), 0); /* it was not begun */
+    EXPECT(heartline_reactor_stop_listening(reactor, 0), 0);
 
     EXPECT(heartline_mailbox_new(reactor, &mailbox), 0);
     NULLED(heartline_mailbox_send(mailbox, 1, NULL, 1));

@@ -12,7 +12,7 @@ static void put_frames(int fd, int count)
 /* Later events of a closed id in the same batch are delivered with `user`, CLOSED last and once. */
 static void closing_inside_a_batch(const heartline_codec *codec)
 {
-    heartline_reactor *reactor = reactor_of(NULL);
+    heartline_reactor *reactor = calm_reactor();
     heartline_event events[8];
     heartline_obituary obituary;
     int end;
@@ -40,7 +40,7 @@ static void closing_inside_a_batch(const heartline_codec *codec)
 /* A batch given out with a capacity of 1: nothing is lost, nothing moves until it is all out. */
 static void capacities_of_nought_and_one(const heartline_codec *codec)
 {
-    heartline_reactor *reactor = reactor_of(NULL);
+    heartline_reactor *reactor = calm_reactor();
     heartline_event event;
     int end;
     uint64_t id = adopted(reactor, codec, NULL, 0, &end);
@@ -123,7 +123,7 @@ static void freeing_what_lives(void)
 
 static void before_and_after(const heartline_codec *codec)
 {
-    heartline_reactor *reactor = reactor_of(NULL);
+    heartline_reactor *reactor = calm_reactor();
     heartline_options options;
     heartline_event event;
     heartline_policy policy;

@@ -4,7 +4,7 @@
 int main(void)
 {
     heartline_codec *codec = codec_of("length:4be");
-    heartline_reactor *here = reactor_of(NULL), *there = reactor_of(NULL);
+    heartline_reactor *here = calm_reactor(), *there = calm_reactor();
     heartline_released released;
     heartline_event event;
     heartline_connection_info info;
@@ -54,8 +54,9 @@ int main(void)
     CHECK(recv(end, back, 4, MSG_DONTWAIT) < 0);
 
     /* And out again, to be used by hand. */
+    EXPECT(heartline_reactor_set(there, moved, HEARTLINE_SET_UNANSWERED, 3), 0);
     EXPECT(heartline_reactor_release(there, moved, &released), 0);
-    CHECK(released.unread_len == 0 && released.unsent_len == 0 && released.unanswered == 0);
+    CHECK(released.unread_len == 0 && released.unsent_len == 0 && released.unanswered == 3);
     CHECK(write(released.fd, "bare", 4) == 4 && read(end, back, 4) == 4 && memcmp(back, "bare", 4) == 0);
     close(released.fd);
     free(big);

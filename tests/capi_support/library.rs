@@ -25,7 +25,7 @@ pub(crate) fn released(how: Library) -> Vec<OsString> {
             path.push(built);
             vec!["-L".into(), built.into(), "-lheartline".into(), path]
         }
-        Library::Static => with_system_libraries(built.join("libheartline.a"), built),
+        Library::Static => archive_in(built),
     }
 }
 
@@ -50,12 +50,13 @@ pub(crate) fn checked() -> Vec<OsString> {
         make(&["lib-checked"]);
         root().join("target/capi-checked")
     });
-    with_system_libraries(built.join("libheartline.a"), built)
+    archive_in(built)
 }
 
-fn with_system_libraries(archive: PathBuf, folder: &Path) -> Vec<OsString> {
+/// The archive in this folder, and what of the system it needs.
+pub(crate) fn archive_in(folder: &Path) -> Vec<OsString> {
     let system = fs::read_to_string(folder.join("native-static-libs")).unwrap();
-    std::iter::once(archive.into()).chain(system.split_whitespace().map(OsString::from)).collect()
+    std::iter::once(folder.join("libheartline.a").into()).chain(system.split_whitespace().map(OsString::from)).collect()
 }
 
 pub(crate) fn make(arguments: &[&str]) {

@@ -3,8 +3,10 @@
 #![allow(dead_code, reason = "each test uses a part")]
 
 pub(crate) mod client;
+pub(crate) mod example;
 pub(crate) mod library;
 pub(crate) mod process;
+pub(crate) mod server;
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -2,6 +2,7 @@
 
 use std::io::Read;
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -37,9 +38,16 @@ impl Process {
         self.signal(Signal::SIGCONT);
     }
 
-    /// The next line that it says.
+    /// The next line that it says. Who says nothing until the limit is killed, which is a failure.
     #[track_caller]
     pub(crate) fn line(&mut self) -> String {
+        let (_said, waiting) = mpsc::channel::<()>();
+        let (pid, left) = (Pid::from_raw(self.child.id() as i32), LIMIT.saturating_sub(self.began.elapsed()));
+        thread::spawn(move || {
+            if waiting.recv_timeout(left) == Err(RecvTimeoutError::Timeout) {
+                let _ = kill(pid, Signal::SIGKILL);
+            }
+        });
         let mut line = Vec::new();
         let mut byte = [0];
         let out = self.child.stdout.as_mut().unwrap();
@@ -52,7 +60,7 @@ impl Process {
         let _ = self.child.kill();
         let mut complained = String::new();
         let _ = self.child.stderr.as_mut().unwrap().read_to_string(&mut complained);
-        panic!("{} has ended\n{complained}", self.command);
+        panic!("{} has ended, or said nothing for {LIMIT:?}\n{complained}", self.command);
     }
 
     /// Where it listens, as it says in one of its next lines.

@@ -21,7 +21,7 @@ int main() {
     CHECK(heartline::check_abi());
     CHECK(Status() && Status(0) && Status(7) && Status(7).error() == 0);
     Status full = HEARTLINE_ERR_FULL;
-    CHECK(!full && full.error() == HEARTLINE_ERR_FULL && std::string(full.why()).size() > 5);
+    CHECK(!full && !full.is_fatal() && full.error() == HEARTLINE_ERR_FULL && std::string(full.why()).size() > 5);
     Status().value();
 
     Result<std::unique_ptr<int>> seven = std::make_unique<int>(7);

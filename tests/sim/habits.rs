@@ -159,15 +159,17 @@ impl Host {
 
     fn forgive(&mut self, sim: &Rc<Sim>, id: ConnectionId) {
         let ms = self.indulgence.dice.spread(1, u64::from(sim.world.borrow().scenario.timeout_ms) * 2);
+        // Not before its clock now; the call reads it a moment later.
+        let from_ns = sim.world.borrow().clock_ns(self.process);
         if !self.reactor.grace(id, ms) {
             return;
         }
         let mut world = sim.world.borrow_mut();
-        let until_ns = world.clock_ns(self.process) / MS * MS + ms * MS;
+        let until_ns = from_ns + ms * MS;
         let truth = &mut world.oracle.hosts[self.process];
         let lasts = truth.grace_ends_ns(id.get()).is_some_and(|ends_ns| ends_ns >= until_ns);
         if let Some(conn) = truth.conns.get_mut(&id.get()).filter(|_| !lasts) {
-            (conn.grace_until_ns, conn.grace_from_ns) = (until_ns, until_ns - ms * MS);
+            (conn.grace_until_ns, conn.grace_from_ns) = (until_ns, from_ns);
             conn.heard_ns = until_ns;
         }
     }

@@ -177,11 +177,16 @@ impl World {
         if events > truth.capacity {
             wrong("arena", format_args!("{events} events in a batch for {}", truth.capacity));
         }
-        truth.attended.runs(clock_ns);
         let wake_ns = wait_ms.map(|ms| (clock_ns / MS).saturating_add(ms).saturating_mul(MS));
         // What the application gave away it need not come back for.
         let surely_ns = promised_ns.zip(wake_ns).map(|(promised_ns, wake_ns)| promised_ns.max(wake_ns));
-        truth.attended.promise(wake_ns, surely_ns);
+        if wait_ms == Some(0) {
+            // A turn does not end with a look at the clock: what it and the way back took is one lateness, from its beginning.
+            truth.attended.promise(Some(truth.now_ns), surely_ns);
+        } else {
+            truth.attended.runs(clock_ns);
+            truth.attended.promise(wake_ns, surely_ns);
+        }
         if self.processes[process].mode != Mode::Blocking && wait_ms != Some(0) {
             self.check_plan(process, wake_ns);
             self.check_idle(process);

@@ -64,6 +64,13 @@ pub const NAMED: &[Named] = &[
         cut: "peers=23,dials=4,heal=171355,plain=1,without=short-read+short-write+lost-wake",
         showed: "a stop among the first dials of all, with nobody watched before: what began after it began in the future",
     },
+    Named {
+        name: "an ask behind a long message",
+        seed: 2713,
+        cut: "heal=172350,plain=1",
+        showed: "a message that found the arena full put off the rest of its read to the next turn: the reply to it went before \
+                 the answer that was owed already",
+    },
 ];
 
 impl Named {

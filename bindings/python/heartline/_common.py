@@ -5,22 +5,33 @@ from __future__ import annotations
 import ctypes
 import enum
 import os
-from typing import Any, Callable, Optional, Union
+from typing import TYPE_CHECKING, Any, Callable, Optional, Sequence, Union
 
 from . import _native as native
 from ._native import lib
+
+if TYPE_CHECKING:
+    from .codec import Frame
 
 Buffer = Union[bytes, bytearray, memoryview]
 OFF = native.OFF
 
 
 class Error(Exception):
-    """What the library refused. `code` is the HEARTLINE_ERR_ number, `name` its name."""
+    """What the library refused. `code` is the HEARTLINE_ERR_ number, `name` its name; `frames` are those that Stream.feed
+    had cut before it."""
+
+    frames: Sequence[Frame] = ()
 
     def __init__(self, code: int, why: str = "") -> None:
         self.code = code
         self.name = name(native.NAMES_ERRORS, code)
         super().__init__(why or lib.strerror(code).decode())
+
+    @property
+    def is_fatal(self) -> bool:
+        """Whether what the call was about can only be given up: trying again never helps."""
+        return bool(lib.error_is_fatal(self.code))
 
 
 class StaleError(Error):
@@ -157,7 +168,7 @@ def version() -> str:
     return text.decode()
 
 
-def text(take: Callable[[Any, int], int], size: int = 256) -> str:
+def text(take: Callable[[Any, int], Any], size: int = 256) -> str:
     """What `take(buffer, size)` writes, whose result is the length of a string whether it fitted or not."""
     while True:
         buffer = ctypes.create_string_buffer(size)
@@ -224,7 +235,7 @@ class Handle:
         Handle.free(self)
 
 
-def make(maker: Callable[[Any], int], why: Callable[[], str] = str) -> Optional[int]:
+def make(maker: Callable[[Any], Any], why: Callable[[], str] = str) -> Optional[int]:
     """What a maker of the library writes to its `out`."""
     out = ctypes.c_void_p()
     result = maker(ctypes.byref(out))

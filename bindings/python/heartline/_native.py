@@ -348,10 +348,12 @@ class Obituary(Struct):
 # Name without its prefix: result, arguments.
 FUNCTIONS: Dict[str, Tuple[Any, List[Any]]] = {
     "check_abi": (c_int32, [c_uint32]),
+    "abi_version": (c_uint32, []),
     "version": (c_char_p, []),
     "now_ms": (c_uint64, []),
     "last_bug": (c_int32, [c_char_p, c_size_t]),
     "strerror": (c_char_p, [c_int32]),
+    "error_is_fatal": (c_int32, [c_int32]),
     "name": (c_char_p, [c_uint32, c_int32]),
     "policy_parse": (c_int32, [c_char_p, POINTER(Policy), c_size_t, c_char_p, c_size_t]),
     "monitor_new": (c_int32, [POINTER(MonitorConfig), c_uint64, POINTER(c_void_p)]),

@@ -108,7 +108,7 @@ class Stream:
         self._kept = bytes(data[at:]) if result == 0 else b""
         if result < 0:
             failure = error(result)
-            failure.frames = frames  # type: ignore[attr-defined]
+            failure.frames = frames
             raise failure
         return frames
 

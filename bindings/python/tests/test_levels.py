@@ -8,14 +8,15 @@ import socket
 import threading
 import time
 import unittest
+from typing import Callable, List, Optional, Tuple
 
 import heartline
-from heartline import Beat, EventKind, Reason, VerdictKind
+from heartline import Beat, Event, EventKind, Reason, VerdictKind
 
 LIMIT_S = 10
 
 
-def until(reactor, handle, condition):
+def until(reactor: heartline.Reactor, handle: Callable[[Event], object], condition: Callable[[], object]) -> None:
     give_up = time.monotonic() + LIMIT_S
     while not condition():
         if time.monotonic() > give_up:
@@ -25,14 +26,15 @@ def until(reactor, handle, condition):
 
 
 class Level1(unittest.TestCase):
-    def test_the_silent_die_and_the_living_do_not(self):
+    def test_the_silent_die_and_the_living_do_not(self) -> None:
         now = 1000
         with heartline.Monitor(now, granularity_ms=1000, seed=3) as monitor:
             monitor.policy(0, "game,role=ask", now)
             live, mute = monitor.add(1, now=now), monitor.add(2, now=now)
-            died, asked = None, set()
+            died, asked = 0, set()
             while now < 61000:
                 wait = monitor.wait_s(now)
+                assert wait is not None
                 now += min(500, int(wait * 1000))
                 self.assertEqual(monitor.woke(now), 0)
                 for verdict in monitor.advance(now):
@@ -61,7 +63,7 @@ class Level1(unittest.TestCase):
             info = monitor.info(live, now)
             self.assertTrue(info.paused and info.user == 77 and info.rtt_ms is not None)
 
-    def test_whoever_is_removed_in_a_batch_is_not_told_any_more(self):
+    def test_whoever_is_removed_in_a_batch_is_not_told_any_more(self) -> None:
         with heartline.Monitor(0, granularity_ms=60000) as monitor:
             monitor.policy(0, "game,role=watch", 0)
             peers = [monitor.add(user, now=0) for user in range(600)]
@@ -73,7 +75,7 @@ class Level1(unittest.TestCase):
                 peers = []
             self.assertEqual(told, 1)
 
-    def test_wrong_words_say_what_is_wrong(self):
+    def test_wrong_words_say_what_is_wrong(self) -> None:
         with self.assertRaisesRegex(heartline.InvalidError, "gam"):
             heartline.Policy("gam")
         with self.assertRaises(TypeError):
@@ -86,7 +88,7 @@ class Level1(unittest.TestCase):
 
 
 class Level2(unittest.TestCase):
-    def test_frames_come_out_wherever_the_input_is_cut(self):
+    def test_frames_come_out_wherever_the_input_is_cut(self) -> None:
         for spec in ("length:4be,max=4K", "delimiter:\\r\\n", "varint", "line-header"):
             codec = heartline.Codec(spec)
             wire = codec.encode("one") + codec.encode(b"a second one") + codec.beat()
@@ -98,7 +100,7 @@ class Level2(unittest.TestCase):
                 self.assertTrue(frames[2].beat and len(frames) == 3 and not stream.unfinished)
                 self.assertEqual(b"".join(frame.whole for frame in frames), wire)
 
-    def test_heads_and_limits(self):
+    def test_heads_and_limits(self) -> None:
         codec = heartline.Codec("length:2be,head=4,max=64K,ask=@2:0001")
         self.assertTrue(codec.spec.startswith("length:2be"))
         self.assertEqual(codec.encode("hello", bytes([0, 0, 0, 7])), b"\0\5\0\7hello")
@@ -112,21 +114,22 @@ class Level2(unittest.TestCase):
         with self.assertRaises(heartline.Error) as caught:
             tiny.stream().feed(b"\0\0\0\1a\0\0\1\0")
         self.assertEqual(caught.exception.name, "HEARTLINE_ERR_OVER_LIMIT")
+        self.assertTrue(caught.exception.is_fatal)
         self.assertEqual(caught.exception.frames[0].message, b"a")
         with self.assertRaisesRegex(heartline.InvalidError, "."):
             heartline.Codec("length:5be")
 
 
 class Level3(unittest.TestCase):
-    def setUp(self):
+    def setUp(self) -> None:
         self.codec = heartline.Codec("length:4be,max=64K")
 
-    def pair(self, reactor, **options):
+    def pair(self, reactor: heartline.Reactor, **options: Optional[int]) -> Tuple[int, int]:
         listener = reactor.listen("127.0.0.1:0", self.codec, backlog=16)
         client = reactor.connect(reactor.listener_address(listener), self.codec, heartline.Options(**options), user=42)
         opened = {}
 
-        def handle(event):
+        def handle(event: Event) -> None:
             self.assertEqual(event.kind, EventKind.OPENED)
             opened[event.id] = event
 
@@ -136,19 +139,19 @@ class Level3(unittest.TestCase):
         self.assertTrue(0 < client < 2**53)
         return client, server
 
-    def test_listen_connect_one_message_one_closed(self):
+    def test_listen_connect_one_message_one_closed(self) -> None:
         lines = []
         with heartline.Reactor(log=lambda level, line: lines.append(line), seed=1) as reactor:
             client, server = self.pair(reactor, connect_ms=5000, output_ms=None)
             reactor.send(client, "hello")
-            seen = []
+            seen: List[Event] = []
             until(reactor, seen.append, lambda: seen)
             self.assertEqual((seen[0].kind, seen[0].id, seen[0].data), (EventKind.MESSAGE, server, b"hello"))
             self.assertEqual(seen[0].head, b"\0\0\0\5")
             reactor.close(client, heartline.Close.FLUSH, 300)
             ends = {}
 
-            def handle(event):
+            def handle(event: Event) -> None:
                 self.assertEqual(event.kind, EventKind.CLOSED)
                 ends[event.id] = (event, reactor.obituary(event.id))
 
@@ -161,7 +164,7 @@ class Level3(unittest.TestCase):
             with self.assertRaises(heartline.StaleError):
                 reactor.send(client, "late")
 
-    def test_what_a_connection_can_be_told(self):
+    def test_what_a_connection_can_be_told(self) -> None:
         with heartline.Reactor() as reactor:
             reactor.policy(1, "lan,role=both")
             client, server = self.pair(reactor, policy=1)
@@ -169,7 +172,7 @@ class Level3(unittest.TestCase):
             reactor.sendv(client, ["a", b"b", ""])
             self.assertEqual(reactor.broadcast([client, server, 5], "to both"), [0, 0, -4])
             self.assertEqual(reactor.broadcast_all("to one", but=client), 1)
-            messages = []
+            messages: List[Event] = []
             until(reactor, messages.append, lambda: len(messages) == 4)
             self.assertEqual([m.data for m in messages if m.id == server], [b"ab", b"to both"])
             self.assertEqual([m.data for m in messages if m.id == client], [b"to both", b"to one"])
@@ -189,7 +192,7 @@ class Level3(unittest.TestCase):
             reactor.set_options(client, self.codec, heartline.Options(frame_ms=1000))
             self.assertIsInstance(reactor.wait_s(), float)
 
-    def test_a_descriptor_goes_out_and_comes_in(self):
+    def test_a_descriptor_goes_out_and_comes_in(self) -> None:
         with heartline.Reactor() as reactor, selectors.DefaultSelector() as selector:
             client, server = self.pair(reactor)
             given = reactor.release(server)
@@ -204,7 +207,7 @@ class Level3(unittest.TestCase):
             reactor.flush()
             # Nested in a loop of the host's.
             selector.register(reactor, selectors.EVENT_READ)
-            seen = []
+            seen: List[Event] = []
             give_up = time.monotonic() + LIMIT_S
             while not any(event.kind == EventKind.MESSAGE for event in seen):
                 self.assertLess(time.monotonic(), give_up)
@@ -212,19 +215,19 @@ class Level3(unittest.TestCase):
                 seen += reactor.poll(0)
             self.assertEqual([(e.id, e.user, e.data) for e in seen if e.data], [(id, 9, b"hi")])
 
-    def test_other_threads_have_a_mailbox(self):
+    def test_other_threads_have_a_mailbox(self) -> None:
         reactor = heartline.Reactor()
         client, server = self.pair(reactor)
         mailbox = reactor.mailbox()
 
-        def post():
+        def post() -> None:
             for number in range(50):
                 mailbox.send(client, str(number))
 
         threads = [threading.Thread(target=post) for _ in range(4)]
         for thread in threads:
             thread.start()
-        messages = []
+        messages: List[Event] = []
         until(reactor, messages.append, lambda: len(messages) == 200)
         for thread in threads:
             thread.join()
@@ -232,7 +235,7 @@ class Level3(unittest.TestCase):
         mailbox.send(99, "to nobody")
         mailbox.close(client, heartline.Close.AT_ONCE, 256)
         mailbox.wake()
-        ends = []
+        ends: List[Event] = []
         until(reactor, ends.append, lambda: len(ends) == 3)
         self.assertEqual({event.kind for event in ends}, {EventKind.UNSENT, EventKind.CLOSED})
         reactor.free()
@@ -240,7 +243,7 @@ class Level3(unittest.TestCase):
             mailbox.wake()
         self.assertEqual(caught.exception.name, "HEARTLINE_ERR_GONE")
 
-    def test_an_iterator_ends_with_a_drain(self):
+    def test_an_iterator_ends_with_a_drain(self) -> None:
         reactor = heartline.Reactor()
         client, server = self.pair(reactor)
         reactor.drain(limit_ms=2000, farewell="bye", code=400)
@@ -250,42 +253,44 @@ class Level3(unittest.TestCase):
         with self.assertRaises(ValueError):
             reactor.poll(0)
 
-    def test_refusals(self):
+    def test_refusals(self) -> None:
         with heartline.Reactor() as reactor:
             with self.assertRaises(heartline.InvalidError):
                 reactor.listen("nowhere", self.codec)
             at = reactor.listener_address(reactor.listen("127.0.0.1:0", self.codec))
-            with self.assertRaises(OSError) as caught:
+            with self.assertRaises(heartline.OsError) as caught:
                 reactor.listen(at, self.codec)
             self.assertEqual(caught.exception.name, "HEARTLINE_ERR_OS")
+            self.assertFalse(caught.exception.is_fatal)
+            self.assertIsInstance(caught.exception, OSError)
             self.assertNotEqual(caught.exception.errno, 0)
-            failed = []
+            failed: List[Event] = []
             reactor.connect("127.0.0.1:1", self.codec)
             until(reactor, failed.append, lambda: failed)
             self.assertEqual((failed[0].kind, failed[0].reason), (EventKind.CONNECT_FAILED, Reason.CONNECT_REFUSED))
             with self.assertRaises(TypeError):
                 heartline.Options(frame=5)
 
-    def test_a_log_that_raises_does_no_harm(self):
-        def log(level, line):
+    def test_a_log_that_raises_does_no_harm(self) -> None:
+        def log(level: heartline.LogLevel, line: str) -> None:
             lines.append((level, line))
             raise RuntimeError("ctypes reports this and goes on")
 
-        lines = []
+        lines: List[Tuple[heartline.LogLevel, str]] = []
         with heartline.Reactor(log=log) as reactor:
             tiny = heartline.Codec("length:4be,max=8")
             at = reactor.listener_address(reactor.listen("127.0.0.1:0", tiny))
             reactor.send(reactor.connect(at, heartline.Codec("raw")), b"\xff\xff\xff\xff")
             gc.collect()  # what the reactor needs of the log must be kept by it
-            ends = []
+            ends: List[Event] = []
             until(reactor, lambda event: ends.append(event) if event.kind == EventKind.CLOSED else None, lambda: len(ends) == 2)
         self.assertIn(Reason.OVER_LIMIT, [event.reason for event in ends])
         self.assertTrue(lines)
 
 
 class Asyncio(unittest.TestCase):
-    def test_an_asynchronous_iterator(self):
-        async def echo_to_itself():
+    def test_an_asynchronous_iterator(self) -> None:
+        async def echo_to_itself() -> Tuple[List[bytes], List[int]]:
             codec = heartline.Codec("length:4be")
             async with heartline.aio.Reactor() as reactor:
                 at = reactor.listener_address(reactor.listen("127.0.0.1:0", codec))
@@ -306,10 +311,10 @@ class Asyncio(unittest.TestCase):
         answers, ends = asyncio.run(asyncio.wait_for(echo_to_itself(), LIMIT_S))
         self.assertEqual((answers, ends), ([b"hello yourself"], [1, 1]))
 
-    def test_a_slow_consumer_loses_nothing_and_hoards_nothing(self):
+    def test_a_slow_consumer_loses_nothing_and_hoards_nothing(self) -> None:
         count = 30000
 
-        async def consume():
+        async def consume() -> Tuple[List[int], int]:
             codec, seen, most = heartline.Codec("length:4be"), [], 0
             async with heartline.aio.Reactor() as reactor:
                 at = reactor.listener_address(reactor.listen("127.0.0.1:0", codec))
@@ -322,19 +327,21 @@ class Asyncio(unittest.TestCase):
                         seen.append(int(event.data))
                         most = max(most, len(reactor._waiting))
                     if len(seen) == count:
-                        return seen, most
+                        break
+            return seen, most
 
         seen, most = asyncio.run(asyncio.wait_for(consume(), 30))
         self.assertEqual(seen, list(range(count)))
         self.assertTrue(4096 < most < 9000, most)  # held back, not hoarded
 
-    def test_asyncio_streams_talk_to_a_reactor_in_the_same_loop(self):
-        async def talk():
-            errors, closed = [], []
+    def test_asyncio_streams_talk_to_a_reactor_in_the_same_loop(self) -> None:
+        async def talk() -> Tuple[List[bytes], List[type], List[Reason], float]:
+            errors: List[BaseException] = []
+            closed: List[Reason] = []
             loop = asyncio.get_running_loop()
             loop.set_exception_handler(lambda _, context: errors.append(context["exception"]))
 
-            def on_event(event):
+            def on_event(event: Event) -> None:
                 if event.kind == EventKind.MESSAGE:
                     server.send(event.id, event.data.upper())
                     if event.data == b"fail":

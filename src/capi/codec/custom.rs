@@ -77,7 +77,7 @@ unsafe impl Sized_ for heartline_codec_ops {
 
 /// Appends bytes, which are copied, to what a callback was given. For callbacks of a custom codec only.
 ///
-/// Returns 0 or HEARTLINE_ERR_NULL.
+/// Returns 0, HEARTLINE_ERR_NULL or _INVALID (`len` over PTRDIFF_MAX).
 /// Within the call that was given the sink, in its thread.
 ///
 /// # Safety
@@ -101,6 +101,7 @@ pub unsafe extern "C" fn heartline_sink_write(sink: *mut heartline_sink, data: *
 ///
 /// # Safety
 /// `ops` is NULL or has the bytes it says, with functions of these types; `out` is NULL or writable.
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn heartline_codec_custom(
     ops: *const heartline_codec_ops,

@@ -50,6 +50,7 @@ pub struct heartline_frame {
 /// # Safety
 /// `codec` is NULL or live; `data` is NULL with 0 or has `len` writable bytes; `stream` is NULL or this connection's;
 /// `out` is NULL or writable.
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn heartline_codec_cut(
     codec: *const heartline_codec,

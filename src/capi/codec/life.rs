@@ -22,6 +22,7 @@ pub struct heartline_codec(pub(super) Arc<Framing>);
 ///
 /// # Safety
 /// `spec` is NULL or a string; `out` is NULL or writable; `why` is NULL or has `why_size` bytes.
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn heartline_codec_parse(
     spec: *const c_char,
@@ -46,6 +47,7 @@ pub unsafe extern "C" fn heartline_codec_parse(
 ///
 /// # Safety
 /// `config` is NULL or has the bytes it says, its pointers are NULL or what it says; `out` and `why` as above.
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn heartline_codec_new(
     config: *const heartline_codec_config,

@@ -30,6 +30,7 @@ pub struct heartline_slice {
 ///
 /// # Safety
 /// `codec` is NULL or live; `head` is NULL or has `capacity` bytes.
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn heartline_codec_head(
     codec: *const heartline_codec,
@@ -63,10 +64,11 @@ const HEAD_ROOM: usize = 4096;
 /// (the codec writes the length into a copy); NULL with 0: zeros, or nothing.
 ///
 /// Returns the bytes of the frame; HEARTLINE_ERR_SHORT if they are over `capacity`, and nothing is written; or
-/// HEARTLINE_ERR_ENCODE, _NULL. Any thread.
+/// HEARTLINE_ERR_ENCODE, _NULL, _INVALID (a length over PTRDIFF_MAX). All are borrowed for the call. Any thread.
 ///
 /// # Safety
 /// `codec` is NULL or live; `head`, `data` and `buffer` are NULL with 0 or have the bytes given.
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn heartline_codec_encode(
     codec: *const heartline_codec,
@@ -96,6 +98,7 @@ pub unsafe extern "C" fn heartline_codec_encode(
 ///
 /// # Safety
 /// `codec` is NULL or live; `asked` and `buffer` are NULL with 0 or have the bytes given.
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn heartline_codec_beat(
     codec: *const heartline_codec,

@@ -13,6 +13,7 @@ use crate::time::Millis;
 ///
 /// # Safety
 /// `monitor` is NULL or live.
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn heartline_monitor_wait_ms(monitor: *mut heartline_monitor, now_ms: u64) -> i32 {
     // SAFETY: passed on.
@@ -53,6 +54,7 @@ pub unsafe extern "C" fn heartline_monitor_woke(monitor: *mut heartline_monitor,
 ///
 /// # Safety
 /// `monitor` is NULL or live; `verdicts` is NULL with 0, or has room for `capacity`.
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn heartline_monitor_advance(
     monitor: *mut heartline_monitor,

@@ -55,6 +55,7 @@ unsafe impl Sized_ for heartline_monitor_config {
 ///
 /// # Safety
 /// `config` is NULL or has the bytes it says; `out` is NULL or writable.
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn heartline_monitor_new(
     config: *const heartline_monitor_config,
@@ -117,6 +118,7 @@ pub(super) unsafe fn within(monitor: *mut heartline_monitor, body: impl FnOnce(&
 ///
 /// # Safety
 /// `monitor` is NULL or live; `policy` is NULL or has the bytes it says.
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn heartline_monitor_policy(
     monitor: *mut heartline_monitor,

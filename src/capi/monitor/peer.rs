@@ -35,6 +35,7 @@ pub const HEARTLINE_SET_UNANSWERED: u32 = 7;
 ///
 /// # Safety
 /// `monitor` is NULL or live; `out` is NULL or writable.
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn heartline_monitor_add(
     monitor: *mut heartline_monitor,

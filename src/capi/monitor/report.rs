@@ -81,6 +81,7 @@ unsafe impl Sized_ for heartline_monitor_stats {
 ///
 /// # Safety
 /// `monitor` is NULL or live; `info` is NULL or has `size` bytes.
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn heartline_monitor_info(
     monitor: *mut heartline_monitor,
@@ -117,6 +118,7 @@ pub unsafe extern "C" fn heartline_monitor_info(
 ///
 /// # Safety
 /// `monitor` is NULL or live; `stats` is NULL or has `size` bytes.
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn heartline_monitor_read_stats(
     monitor: *mut heartline_monitor,

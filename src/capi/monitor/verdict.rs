@@ -1,7 +1,5 @@
 //! Verdicts as C reads them.
 
-use std::ffi::CStr;
-
 use super::handles::Peers;
 use super::heartline_peer;
 use crate::liveness::{Verdict, VerdictKind};
@@ -43,8 +41,9 @@ pub const HEARTLINE_VERDICT_STALLED: u16 = 5;
 /// Verdict: so many fell silent together that it is our own uplink.
 pub const HEARTLINE_VERDICT_MASS_SILENCE: u16 = 6;
 
-pub(in crate::capi) const VERDICT_NAMES: &[&CStr] =
-    &[c"none", c"ask", c"suspect", c"revived", c"dead", c"stalled", c"mass_silence"];
+/// By number, each with its NUL.
+pub(in crate::capi) const VERDICT_NAMES: &str =
+    concat!("none\0", "ask\0", "suspect\0", "revived\0", "dead\0", "stalled\0", "mass_silence\0",);
 
 impl heartline_verdict {
     pub(super) fn of(verdict: &Verdict, peers: &Peers) -> Self {

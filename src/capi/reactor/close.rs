@@ -90,6 +90,7 @@ pub unsafe extern "C" fn heartline_reactor_drain(
 ///
 /// # Safety
 /// `reactor` is NULL or live.
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn heartline_reactor_is_drained(reactor: *mut heartline_reactor) -> i32 {
     // SAFETY: passed on.

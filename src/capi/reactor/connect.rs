@@ -30,7 +30,8 @@ pub struct heartline_released {
 }
 
 /// Starts a connection to "IP:PORT", `[IPv6]:PORT` or "unix:PATH". Its id, in `*out`, ends in OPENED ... CLOSED or in
-/// CONNECT_FAILED alone. What is sent before OPENED waits. `user` is the application's word.
+/// CONNECT_FAILED alone. What is sent before OPENED waits. `to` is borrowed for the call; `options` is copied, NULL: every
+/// default. The reactor keeps the codec alive by itself. `user` is the application's word.
 ///
 /// Returns 0, or HEARTLINE_ERR_ADDRESS, _OS (what fails at once), _TOO_MANY, _INVALID, _VERSION, _NULL, _OVERLAP.
 /// One thread at a time.
@@ -38,6 +39,7 @@ pub struct heartline_released {
 /// # Safety
 /// `reactor` and `codec` are NULL or live; `to` is NULL or a string; `options` is NULL or has the bytes it says; `out` is
 /// NULL or writable.
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn heartline_reactor_connect(
     reactor: *mut heartline_reactor,
@@ -62,7 +64,8 @@ pub unsafe extern "C" fn heartline_reactor_connect(
 }
 
 /// Takes over a connected stream socket, with bytes that were already read from it and bytes that are still to be sent
-/// as they are; both are copied. OPENED comes with the next poll. `fd` is taken on success alone.
+/// as they are; both are copied. OPENED comes with the next poll. `fd` is taken on success alone. `options` is copied;
+/// NULL: every default. The reactor keeps the codec alive by itself.
 ///
 /// Returns 0, or HEARTLINE_ERR_OS, _TOO_MANY, _OVER_LIMIT (`unread` and partial_bytes_max), _REACTOR_FULL (`unsent` and
 /// outbox_bytes_max), _INVALID, _VERSION, _NULL, _OVERLAP.
@@ -71,6 +74,7 @@ pub unsafe extern "C" fn heartline_reactor_connect(
 /// # Safety
 /// `reactor` and `codec` are NULL or live; `fd` is open and nobody else's; `options` is NULL or has the bytes it says;
 /// `unread` and `unsent` are NULL with 0 or have the bytes given; `out` is NULL or writable.
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn heartline_reactor_adopt(
     reactor: *mut heartline_reactor,
@@ -123,6 +127,7 @@ pub unsafe extern "C" fn heartline_reactor_adopt(
 ///
 /// # Safety
 /// `reactor` is NULL or live; `out` is NULL or writable.
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn heartline_reactor_release(
     reactor: *mut heartline_reactor,

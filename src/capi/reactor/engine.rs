@@ -9,6 +9,7 @@ use super::{
 use crate::capi::codec::{framing, heartline_codec};
 use crate::capi::codes::*;
 use crate::capi::guard::Guest;
+use crate::capi::os;
 use crate::capi::policy::Policies;
 use crate::capi::sized;
 use crate::reactor::{ConnectionId, Event, EventKind, Events, Options, Reactor};
@@ -50,10 +51,12 @@ impl Engine {
         match error.kind() {
             io::ErrorKind::QuotaExceeded => HEARTLINE_ERR_TOO_MANY,
             // Found before the system was asked: it would have an errno.
-            io::ErrorKind::InvalidInput if error.raw_os_error().is_none() => HEARTLINE_ERR_INVALID,
+            io::ErrorKind::InvalidInput | io::ErrorKind::NotFound if error.raw_os_error().is_none() => {
+                HEARTLINE_ERR_INVALID
+            }
             _ => {
                 self.os_error = error.raw_os_error().unwrap_or(0);
-                HEARTLINE_ERR_OS
+                os::os_error(error)
             }
         }
     }

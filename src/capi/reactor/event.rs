@@ -1,7 +1,5 @@
 //! Events as C reads them: 64 bytes each.
 
-use std::ffi::CStr;
-
 use crate::capi::HEARTLINE_OFF;
 use crate::capi::monitor::{HEARTLINE_BEAT_ANSWER, HEARTLINE_BEAT_ASK};
 use crate::liveness::Beat;
@@ -32,7 +30,7 @@ pub struct heartline_event {
     pub listener: u16,
     /// CLOSED, CONNECT_FAILED: errno, or 0.
     pub os_error: i32,
-    /// CLOSED, SUSPECT, REVIVED: attended milliseconds since the last byte. STALLED: how long.
+    /// CLOSED, SUSPECT, REVIVED: attended milliseconds since the last byte. STALLED: how long. MASS_SILENCE: of how many.
     pub silence_ms: u32,
     /// CLOSED: the last round trip from ask to answer; HEARTLINE_OFF if none was measured.
     pub rtt_ms: u32,
@@ -40,13 +38,14 @@ pub struct heartline_event {
     pub queued_bytes: u32,
     /// BEAT: HEARTLINE_BEAT_, what it was taken for. ACCEPT_PAUSED: HEARTLINE_PAUSE_. MASS_SILENCE: how many are silent.
     pub detail: u32,
-    /// MASS_SILENCE: of how many. Otherwise 0.
+    /// 0, in every event: for fields to come.
     pub reserved: u64,
 }
 
 const _: () = assert!(size_of::<heartline_event>() == 64);
 
-/// Event: a connection lives: accepted, dialled or adopted.
+/// Event: a connection lives: accepted, dialled or adopted. Of an accepted one nothing else is told in this batch, so that
+/// what HEARTLINE_SET_USER gives it now is in all its later events.
 pub const HEARTLINE_EVENT_OPENED: u8 = 1;
 /// Event: a whole message came.
 pub const HEARTLINE_EVENT_MESSAGE: u8 = 2;
@@ -84,24 +83,25 @@ pub const HEARTLINE_PAUSE_OUT_OF_DESCRIPTORS: u32 = 1;
 /// In heartline_event.detail of ACCEPT_PAUSED: connections_max is reached.
 pub const HEARTLINE_PAUSE_CONNECTIONS_MAX: u32 = 2;
 
-pub(in crate::capi) const EVENT_NAMES: &[&CStr] = &[
-    c"none",
-    c"opened",
-    c"message",
-    c"closed",
-    c"suspect",
-    c"revived",
-    c"full",
-    c"drained",
-    c"connect_failed",
-    c"unsent",
-    c"stalled",
-    c"accept_paused",
-    c"accept_resumed",
-    c"read_closed",
-    c"mass_silence",
-    c"beat",
-];
+/// By number, each with its NUL.
+pub(in crate::capi) const EVENT_NAMES: &str = concat!(
+    "none\0",
+    "opened\0",
+    "message\0",
+    "closed\0",
+    "suspect\0",
+    "revived\0",
+    "full\0",
+    "drained\0",
+    "connect_failed\0",
+    "unsent\0",
+    "stalled\0",
+    "accept_paused\0",
+    "accept_resumed\0",
+    "read_closed\0",
+    "mass_silence\0",
+    "beat\0",
+);
 
 impl heartline_event {
     /// The usual event, written field by field into the caller's array.
@@ -203,9 +203,23 @@ impl heartline_event {
             }
             EventKind::MassSilence { silent, of } => {
                 self.detail = silent;
-                self.reserved = u64::from(of);
+                self.silence_ms = of;
                 HEARTLINE_EVENT_MASS_SILENCE
             }
         };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::reactor::ConnectionId;
+
+    #[test]
+    fn a_mass_silence_leaves_what_is_reserved_alone() {
+        let event = Event { id: ConnectionId::NONE, user: 0, kind: EventKind::MassSilence { silent: 7, of: 9 } };
+        let shown = heartline_event::of(&event, || None);
+        assert_eq!((shown.kind, shown.detail, shown.silence_ms), (HEARTLINE_EVENT_MASS_SILENCE, 7, 9));
+        assert_eq!((shown.id, shown.flags, shown.reserved, shown.data.is_null()), (0, 0, 0, true));
     }
 }

@@ -17,6 +17,7 @@ use crate::reactor::ListenerId;
 ///
 /// # Safety
 /// `reactor` and `codec` are NULL or live; `at` is NULL or a string; `options` is NULL or has the bytes it says.
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn heartline_reactor_listen(
     reactor: *mut heartline_reactor,
@@ -38,7 +39,8 @@ pub unsafe extern "C" fn heartline_reactor_listen(
 
 /// Where a listener listens, with the port that the kernel chose: a string into `buffer`, cut at `size`.
 ///
-/// Returns its length without the NUL, or HEARTLINE_ERR_OS (no such listener), _INVALID, _NULL, _OVERLAP.
+/// Returns its length without the NUL, whether it fitted or not; or HEARTLINE_ERR_INVALID (no such listener), _OS, _NULL,
+/// _OVERLAP.
 /// One thread at a time.
 ///
 /// # Safety

@@ -6,17 +6,18 @@ use super::{close_from, heartline_reactor, within};
 use crate::capi::buffers::bytes;
 use crate::capi::codes::*;
 use crate::capi::guard::{Outcome, apart, free, give};
-use crate::reactor::{ConnectionId, Mailbox, MailboxError};
+use crate::capi::os::os_error;
+use crate::reactor::{Birth, ConnectionId, Mailbox, MailboxError};
 
 /// A handle on a reactor for any thread, several at once. It may outlive the reactor.
-pub struct heartline_mailbox(Mailbox);
+pub struct heartline_mailbox(Mailbox, Birth);
 
 fn outcome(result: Result<(), MailboxError>) -> Outcome {
     match result {
         Ok(()) => Ok(0),
         Err(MailboxError::Full) => Err(HEARTLINE_ERR_MAILBOX_FULL),
         Err(MailboxError::Gone) => Err(HEARTLINE_ERR_GONE),
-        Err(MailboxError::Wake(_)) => Err(HEARTLINE_ERR_OS),
+        Err(MailboxError::Wake(error)) => Err(os_error(&error)),
     }
 }
 
@@ -28,6 +29,7 @@ fn outcome(result: Result<(), MailboxError>) -> Outcome {
 ///
 /// # Safety
 /// `reactor` is NULL or live; `out` is NULL or writable.
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn heartline_mailbox_new(
     reactor: *mut heartline_reactor,
@@ -41,7 +43,7 @@ pub unsafe extern "C" fn heartline_mailbox_new(
             }
             let mailbox = engine.reactor.mailbox();
             let mailbox = mailbox.map_err(|error| engine.os_error(&error))?;
-            give(out, heartline_mailbox(mailbox))
+            give(out, heartline_mailbox(mailbox, Birth::here()))
         })
     }
 }
@@ -60,17 +62,23 @@ pub unsafe extern "C" fn heartline_mailbox_free(mailbox: *mut heartline_mailbox)
 /// # Safety
 /// `mailbox` is NULL or live.
 unsafe fn on(mailbox: *const heartline_mailbox, post: impl FnOnce(&Mailbox) -> Outcome) -> i32 {
-    // SAFETY: NULL is caught; mailboxes are shared and never changed.
-    apart(|| post(&unsafe { mailbox.as_ref() }.ok_or(HEARTLINE_ERR_NULL)?.0))
+    apart(|| {
+        // SAFETY: NULL is caught; mailboxes are shared and never changed.
+        let mailbox = unsafe { mailbox.as_ref() }.ok_or(HEARTLINE_ERR_NULL)?;
+        // Before the lock, which a thread of the parent's may have held at the fork.
+        if mailbox.1.is_here() { post(&mailbox.0) } else { Err(HEARTLINE_ERR_FORKED) }
+    })
 }
 
 /// Sends a message on a connection of that reactor; `data` is copied. What cannot be sent comes back there as
 /// HEARTLINE_EVENT_UNSENT. Any thread.
 ///
-/// Returns 0, or HEARTLINE_ERR_MAILBOX_FULL, _GONE, _OS, _NULL.
+/// Returns 0, or HEARTLINE_ERR_MAILBOX_FULL, _GONE, _FORKED, _OS (errno says why), _INVALID (`len` over PTRDIFF_MAX),
+/// _NULL.
 ///
 /// # Safety
 /// `mailbox` is NULL or live; `data` is NULL with 0 or has `len` bytes.
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn heartline_mailbox_send(
     mailbox: *const heartline_mailbox,
@@ -84,7 +92,8 @@ pub unsafe extern "C" fn heartline_mailbox_send(
 
 /// Sends a message on every open connection of that reactor; `data` is copied. Any thread.
 ///
-/// Returns 0, or HEARTLINE_ERR_MAILBOX_FULL, _GONE, _OS, _NULL.
+/// Returns 0, or HEARTLINE_ERR_MAILBOX_FULL, _GONE, _FORKED, _OS (errno says why), _INVALID (`len` over PTRDIFF_MAX),
+/// _NULL.
 ///
 /// # Safety
 /// `mailbox` is NULL or live; `data` is NULL with 0 or has `len` bytes.
@@ -100,7 +109,7 @@ pub unsafe extern "C" fn heartline_mailbox_broadcast(
 
 /// Closes a connection of that reactor, as heartline_reactor_close; a stale id is passed over. Any thread.
 ///
-/// Returns 0, or HEARTLINE_ERR_INVALID, _CODE_RESERVED, _MAILBOX_FULL, _GONE, _OS, _NULL.
+/// Returns 0, or HEARTLINE_ERR_INVALID, _CODE_RESERVED, _MAILBOX_FULL, _GONE, _FORKED, _OS, _NULL.
 ///
 /// # Safety
 /// `mailbox` is NULL or live.
@@ -122,7 +131,7 @@ pub unsafe extern "C" fn heartline_mailbox_close(
 
 /// Makes the reactor's poll return, now or, if none is under way, the next. Any thread.
 ///
-/// Returns 0, or HEARTLINE_ERR_MAILBOX_FULL, _GONE, _OS, _NULL.
+/// Returns 0, or HEARTLINE_ERR_MAILBOX_FULL, _GONE, _FORKED, _OS (errno says why), _NULL.
 ///
 /// # Safety
 /// `mailbox` is NULL or live.

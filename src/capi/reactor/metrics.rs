@@ -13,6 +13,7 @@ use crate::capi::codes::*;
 ///
 /// # Safety
 /// `reactor` is NULL or live; `name` is NULL or a string; `out` is NULL or writable.
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn heartline_reactor_counter(
     reactor: *mut heartline_reactor,

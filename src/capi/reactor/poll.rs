@@ -19,6 +19,7 @@ use crate::reactor::EventKind;
 ///
 /// # Safety
 /// `reactor` is NULL or live; `events` is NULL with 0 or has room for `capacity`.
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn heartline_reactor_poll(
     reactor: *mut heartline_reactor,
@@ -74,6 +75,7 @@ const EVENTS_MAX: u32 = 65_536;
 ///
 /// # Safety
 /// `reactor` is NULL or live.
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn heartline_reactor_fd(reactor: *mut heartline_reactor) -> i32 {
     // SAFETY: passed on.
@@ -92,6 +94,7 @@ pub unsafe extern "C" fn heartline_reactor_fd(reactor: *mut heartline_reactor) -
 ///
 /// # Safety
 /// `reactor` is NULL or live.
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn heartline_reactor_wait_ms(reactor: *mut heartline_reactor) -> i32 {
     // SAFETY: passed on.

@@ -142,6 +142,7 @@ fn address_text(address: Option<std::net::SocketAddr>) -> [c_char; HEARTLINE_ADD
 ///
 /// # Safety
 /// `reactor` is NULL or live; `info` is NULL or has `size` bytes.
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn heartline_reactor_info(
     reactor: *mut heartline_reactor,
@@ -182,6 +183,7 @@ pub unsafe extern "C" fn heartline_reactor_info(
 ///
 /// # Safety
 /// `reactor` is NULL or live; `obituary` is NULL or has `size` bytes.
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn heartline_reactor_obituary(
     reactor: *mut heartline_reactor,
@@ -243,6 +245,7 @@ impl heartline_obituary {
 ///
 /// # Safety
 /// `reactor` is NULL or live.
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn heartline_reactor_count(reactor: *mut heartline_reactor) -> i32 {
     // SAFETY: passed on.
@@ -256,6 +259,7 @@ pub unsafe extern "C" fn heartline_reactor_count(reactor: *mut heartline_reactor
 ///
 /// # Safety
 /// `reactor` is NULL or live; `ids` is NULL with 0 or has room for `capacity`.
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn heartline_reactor_ids(reactor: *mut heartline_reactor, ids: *mut u64, capacity: usize) -> i32 {
     // SAFETY: passed on.

@@ -1,5 +1,6 @@
 //! Sending on level 3. Everything is copied before a function returns, and leaves at the next flush or poll.
 
+use std::cell::Cell;
 use std::ffi::c_void;
 
 use super::engine::Engine;
@@ -25,11 +26,13 @@ fn send_error(error: &SendError) -> i32 {
 
 /// Queues one message, framed. `data` is copied.
 ///
-/// Returns 0, or HEARTLINE_ERR_STALE, _CLOSING, _FULL, _REACTOR_FULL, _ENCODE, _NULL, _OVERLAP; then nothing of it was queued.
+/// Returns 0, or HEARTLINE_ERR_STALE, _CLOSING, _FULL, _REACTOR_FULL, _ENCODE, _NULL, _INVALID (`len` over
+/// PTRDIFF_MAX), _OVERLAP; then nothing of it was queued.
 /// One thread at a time.
 ///
 /// # Safety
 /// `reactor` is NULL or live; `data` is NULL with 0 or has `len` bytes.
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn heartline_reactor_send(
     reactor: *mut heartline_reactor,
@@ -50,13 +53,14 @@ pub unsafe extern "C" fn heartline_reactor_send(
 }
 
 /// The same with the other bytes of the head given, in the form in which heads are shown: the codec writes the length
-/// into a copy.
+/// into a copy. `head` and `data` are copied.
 ///
 /// Returns as heartline_reactor_send.
 /// One thread at a time.
 ///
 /// # Safety
 /// `reactor` is NULL or live; `head` and `data` are NULL with 0 or have the bytes given.
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn heartline_reactor_send_head(
     reactor: *mut heartline_reactor,
@@ -76,13 +80,15 @@ pub unsafe extern "C" fn heartline_reactor_send_head(
     }
 }
 
-/// The same from several parts, at most 1024, which become one message.
+/// The same from several parts, at most 1024, which become one message. `parts` is borrowed for the call, their bytes are
+/// copied.
 ///
 /// Returns as heartline_reactor_send, or HEARTLINE_ERR_INVALID for more parts.
 /// One thread at a time.
 ///
 /// # Safety
 /// `reactor` is NULL or live; `parts` is NULL with 0 or has `count` of them, each NULL with 0 or with the bytes it says.
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn heartline_reactor_sendv(
     reactor: *mut heartline_reactor,
@@ -118,9 +124,10 @@ fn send_parts(engine: &mut Engine, id: u64, head: Option<&[u8]>, message: &[&[u8
 }
 
 /// Queues one message on many connections: encoded once, and copied again only where a socket is full. `results`, which
-/// may be NULL, gets for each id 0 or what heartline_reactor_send would return.
+/// may be NULL, gets for each id 0 or what heartline_reactor_send would return. `data` is copied; `ids` and `results` are
+/// borrowed for the call.
 ///
-/// Returns how many took it, or HEARTLINE_ERR_NULL, _OVERLAP.
+/// Returns how many took it, or HEARTLINE_ERR_NULL, _INVALID (`len` over PTRDIFF_MAX), _OVERLAP.
 /// One thread at a time.
 ///
 /// # Safety
@@ -142,25 +149,29 @@ pub unsafe extern "C" fn heartline_reactor_broadcast(
                 return Err(HEARTLINE_ERR_NULL);
             }
             let message = bytes(data, len)?;
-            let each = (0..count).map(|index| ConnectionId::from_raw(ids.add(index).read_unaligned()));
-            let outcome = engine.reactor.broadcast(each, None, message);
-            if !results.is_null() {
-                // In the order of the ids: those that were refused are met one after the other.
-                let mut refused = outcome.refused.iter().peekable();
-                for index in 0..count {
-                    let id = ConnectionId::from_raw(ids.add(index).read_unaligned());
-                    let result = refused.next_if(|(who, _)| *who == id).map_or(0, |(_, error)| send_error(error));
-                    results.add(index).write_unaligned(result);
+            let place = Cell::new(0);
+            let put = |result: i32| {
+                if !results.is_null() {
+                    results.add(place.get()).write_unaligned(result);
                 }
-            }
-            Ok(saturated(outcome.accepted))
+            };
+            let mut each = (0..count).map(|index| {
+                place.set(index);
+                put(0);
+                ConnectionId::from_raw(ids.add(index).read_unaligned())
+            });
+            // By its place, not by its id: one that is given twice may be refused once.
+            let accepted = engine.reactor.broadcast_telling(&mut each, None, message, &mut |_, error| {
+                put(send_error(&error));
+            });
+            Ok(saturated(accepted))
         })
     }
 }
 
-/// The same to every connection that is open, but `except` (0: to all).
+/// The same to every connection that is open, but `except` (0: to all). `data` is copied.
 ///
-/// Returns how many took it, or HEARTLINE_ERR_NULL, _OVERLAP.
+/// Returns how many took it, or HEARTLINE_ERR_NULL, _INVALID (`len` over PTRDIFF_MAX), _OVERLAP.
 /// One thread at a time.
 ///
 /// # Safety

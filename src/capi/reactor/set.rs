@@ -72,6 +72,7 @@ fn move_mark(marks: &mut Marks, what: u32, bytes: u32) -> Result<(), i32> {
 ///
 /// # Safety
 /// `reactor` and `codec` are NULL or live; `options` is NULL or has the bytes it says.
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn heartline_reactor_set_options(
     reactor: *mut heartline_reactor,

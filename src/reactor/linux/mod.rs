@@ -2,6 +2,8 @@
 #![allow(unsafe_code)]
 
 mod address;
+#[cfg(feature = "capi")]
+mod birth;
 mod clock;
 mod listener;
 mod transfer;
@@ -22,6 +24,8 @@ use nix::sys::time::TimeSpec;
 use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFlags};
 
 use self::address::{socket_address, tcp_address, unix_path};
+#[cfg(feature = "capi")]
+pub(crate) use self::birth::Birth;
 use self::clock::Monotonic;
 use self::listener::{Listener, open_listener};
 use self::transfer::transfer;

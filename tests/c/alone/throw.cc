@@ -37,6 +37,7 @@ int main(int argc, char **argv)
     heartline_reactor_config config;
     heartline_event event;
     uint64_t id = 0;
+    int32_t result = 0;
     int ends[2];
     char why[8];
 
@@ -53,15 +54,15 @@ int main(int argc, char **argv)
         return 2;
     try {
         if (what == "encode")
-            heartline_reactor_send(reactor, id, "x", 1);
+            result = heartline_reactor_send(reactor, id, "x", 1);
         if (write(ends[1], "GET / HTTP/1.1\r\n", 16) != 16)
             return 2;
         for (int i = 0; i < 100; i++)
-            heartline_reactor_poll(reactor, &event, 1, 10);
+            result = heartline_reactor_poll(reactor, &event, 1, 10);
     } catch (...) {
         std::puts("caught: an exception went through Heartline");
         return 3;
     }
-    std::puts("nothing was thrown");
+    std::printf("nothing was thrown: %d\n", static_cast<int>(result));
     return 4;
 }
