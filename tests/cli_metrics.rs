@@ -299,7 +299,11 @@ fn a_scrape_costs_little_however_many_are_served() {
         assert!(answer.contains("heartline_turns_total"));
     }
     let all = Duration::from_nanos(cpu_ns(&server) - began);
-    eprintln!("with {wanted} connections a scrape takes {each:?} of CPU, sixteen together {all:?}");
+    // Shown with --nocapture.
+    let _ = writeln!(
+        std::io::stderr(),
+        "with {wanted} connections a scrape takes {each:?} of CPU, sixteen together {all:?}"
+    );
     assert!(all <= Duration::from_millis(10), "sixteen scrapes take {all:?} of CPU with {wanted} connections");
 }
 

@@ -304,7 +304,7 @@ impl<N: Net> Reactor<N> {
     /// The same of what the monitor does not know of.
     fn own_deadline(&self) -> Option<Millis> {
         let mut deadline = self.accept_at;
-        if let Some(drain) = self.drain.as_ref().filter(|_| self.len() > 0) {
+        if let Some(drain) = self.drain.as_ref().filter(|_| !self.is_empty()) {
             deadline = earlier(deadline, Some(drain.next_at()));
         }
         if let Some(autopsy) = self.autopsies.front() {

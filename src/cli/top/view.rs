@@ -47,7 +47,7 @@ impl View {
     pub(super) fn of(address: &str, history: &History) -> Self {
         let Some(now) = history.0.back() else { return Self::default() };
         let before = history.0.iter().rev().nth(1).unwrap_or(now);
-        let back = history.0.iter().rev().take(BACK + 1).last().filter(|back| back.at < now.at);
+        let back = history.0.get(history.0.len().saturating_sub(BACK + 1)).filter(|back| back.at < now.at);
         let total = |name| short(now.value(name));
         let rate = |name| format!("{}/s", short(now.rate(before, name)));
         let numbers = vec![
