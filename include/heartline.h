@@ -753,8 +753,8 @@ typedef struct heartline_options {
     uint32_t half_open;
     // Not 0: beats are shown too, as HEARTLINE_EVENT_BEAT. They are answered already.
     uint32_t deliver_beats;
-    // 0.
-    uint32_t reserved;
+    // A peer that leaves earlier than this after the open and has not sent a byte was a health check: the reason of its end. 0: off.
+    uint32_t health_check_ms;
 } heartline_options;
 
 // Settings of a listener. A field that is 0 has its default.
@@ -1496,8 +1496,8 @@ int32_t heartline_reactor_counter(struct heartline_reactor *reactor,
                                   const char *name,
                                   uint64_t *out);
 
-// All counters, the closes by reason and the silences that ended, in Prometheus' text format: a string into `buffer`,
-// cut at `size`. 16 KiB are enough.
+// All counters, the closes by reason, and histograms of silences that ended, round trips, overshoots and turns, in
+// Prometheus' text format: a string into `buffer`, cut at `size`. 16 KiB are enough.
 //
 // Returns its length without the NUL, whether it fitted or not; or HEARTLINE_ERR_NULL, _OVERLAP.
 // One thread at a time.

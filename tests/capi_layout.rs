@@ -59,7 +59,7 @@ fn layouts() -> Vec<Layout> {
         heartline_options {
             struct_size policy nodelay keepalive_idle_s keepalive_interval_s keepalive_count user_timeout_ms
             send_buffer_bytes receive_buffer_bytes high_bytes low_bytes when_full first_frame_ms frame_ms output_ms
-            connect_ms close_ms half_open deliver_beats reserved
+            connect_ms close_ms half_open deliver_beats health_check_ms
         }
         heartline_listen_options {
             struct_size backlog reuse_port per_address_max accepts_per_second reserved connection

@@ -92,7 +92,8 @@ fn options_changed_after_a_policy_was_start_from_what_the_socket_has() {
 /// Options without a limit but those that a test sets.
 fn limited(set: impl FnOnce(&mut Limits)) -> Options {
     let mut options = length();
-    options.limits = Limits { first_frame_ms: 0, frame_ms: 0, output_ms: 0, connect_ms: 0, close_ms: 0 };
+    options.limits =
+        Limits { first_frame_ms: 0, frame_ms: 0, output_ms: 0, connect_ms: 0, close_ms: 0, health_check_ms: 0 };
     set(&mut options.limits);
     options
 }

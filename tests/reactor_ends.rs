@@ -531,3 +531,83 @@ fn a_peer_that_left_while_it_was_paused_ends_as_it_left() {
     assert_eq!(pump.closed(second).reason(), Some(Reason::PeerReset));
     assert_eq!(pump.closed(third).reason(), Some(Reason::Silent));
 }
+
+/// A balancer that only looks whether somebody listens is no client: its end has a reason of its own (R8).
+#[test]
+fn who_comes_and_leaves_at_once_without_a_byte_was_a_health_check() {
+    for half_open in [false, true] {
+        let mut options = length();
+        (options.limits.health_check_ms, options.half_open) = (300, half_open);
+        let mut pump = Pump::default();
+        let at = pump.listen(&ListenOptions::new(options));
+        let ends = |pump: &mut Pump, leave: &mut dyn FnMut(&mut Pump, Peer)| {
+            let (peer, id) = pump.join(at);
+            leave(pump, peer);
+            if half_open && !pump.history.iter().any(|told| told.id == id && told.reason().is_some()) {
+                pump.poll(Duration::from_millis(20));
+                let _ = pump.reactor.close(id, Close::Flush, None);
+            }
+            let reason = pump.closed(id).reason().unwrap();
+            (reason, pump.reactor.obituary(id).unwrap().closed_by)
+        };
+        assert_eq!(ends(&mut pump, &mut |_, peer| peer.finish()), (Reason::HealthCheck, ClosedBy::Peer));
+        assert_eq!(ends(&mut pump, &mut |_, peer| peer.reset()), (Reason::HealthCheck, ClosedBy::Peer));
+        let part_of_a_frame = &mut |_: &mut Pump, mut peer: Peer| {
+            peer.write(&[0]);
+            peer.finish();
+        };
+        assert_eq!(ends(&mut pump, part_of_a_frame), (Reason::PeerClosed, ClosedBy::Peer));
+        let a_frame = &mut |_: &mut Pump, mut peer: Peer| {
+            peer.beat();
+            peer.finish();
+        };
+        assert_eq!(ends(&mut pump, a_frame), (Reason::PeerClosed, ClosedBy::Peer));
+        let too_late = &mut |pump: &mut Pump, peer: Peer| {
+            pump.during(Duration::from_millis(320));
+            peer.finish();
+        };
+        assert_eq!(ends(&mut pump, too_late), (Reason::PeerClosed, ClosedBy::Peer));
+        assert_eq!(pump.reactor.counters().closed(Reason::HealthCheck), 2);
+    }
+}
+
+/// Whoever fetches metrics sees the drain of the others to its end, and is none of those that are served.
+#[test]
+fn who_stands_aside_is_not_counted_not_drained_and_not_in_the_way() {
+    let mut pump = Pump::new(Config { connections_max: 1, ..Config::default() });
+    let mut aside = length();
+    aside.aside = true;
+    let watch_at = pump.listen(&ListenOptions::new(aside));
+    let at = pump.listen(&ListenOptions::new(length()));
+    let (mut watcher, watcher_id) = pump.join(watch_at);
+    let (mut peer, id) = pump.join(at);
+    assert_eq!((pump.reactor.len(), pump.reactor.ids().collect::<Vec<_>>()), (1, vec![id]));
+    // The limit is reached for those who are served alone.
+    let (second, _) = pump.join(watch_at);
+    let _waits = Peer::connect(at);
+    pump.take("a pause", |told| matches!(told.what, What::AcceptPaused { .. }));
+    drop(second);
+    pump.take("an end", |told| told.reason() == Some(Reason::PeerClosed));
+    let counters = pump.reactor.counters();
+    assert_eq!((counters.connections_now, counters.accepted, counters.closed_in_all()), (1, 1, 0));
+    // A broadcast to all is for those who are served.
+    assert_eq!(pump.reactor.broadcast_all(None, None, b"all").accepted, 1);
+    pump.poll(Duration::ZERO);
+    assert_eq!(peer.read_frame(), b"all");
+
+    pump.reactor.drain(DrainOptions { limit_ms: 300, ..DrainOptions::default() }).unwrap();
+    let (_late, late_id) = pump.join(watch_at);
+    watcher.frame(b"still there?");
+    assert_eq!(pump.message(watcher_id), b"still there?");
+    assert!(!pump.reactor.is_drained());
+    drop(peer);
+    assert_eq!(pump.closed(id).reason(), Some(Reason::Drained));
+    pump.until("drained", |pump| pump.reactor.is_drained());
+    // Beyond its limit too: nobody turns in circles, and those aside live.
+    std::thread::sleep(Duration::from_millis(320));
+    let turns = pump.reactor.counters().turns;
+    pump.during(Duration::from_millis(50));
+    assert!(pump.reactor.counters().turns - turns < 10);
+    assert!(pump.reactor.state(watcher_id).is_some() && pump.reactor.state(late_id).is_some());
+    assert!(watcher.read_now().is_empty());
+}

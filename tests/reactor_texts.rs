@@ -139,3 +139,35 @@ fn a_mailbox_and_what_it_asks_for_can_be_printed() {
     assert!(format!("{mailbox:?}").starts_with("Mailbox"));
     assert!(reactor.monitor().is_empty());
 }
+
+#[test]
+fn metrics_are_counted_measured_and_added_up() {
+    let mut sum = heartline::reactor::Metrics::default();
+    for _ in 0..2 {
+        let mut pump = Pump::default();
+        let policy = pump.reactor.define_policy(support::policy(heartline::liveness::Role::Ask, 300)).unwrap();
+        let (mut peer, id) = pump.peer(length().policy(policy));
+        pump.until("an ask", |pump| pump.reactor.counters().asks_out == 1);
+        pump.poll(std::time::Duration::ZERO);
+        assert_eq!(peer.read(4), [0; 4]);
+        peer.beat();
+        pump.until("an answer", |pump| pump.reactor.counters().answers_in == 1);
+        assert_eq!(pump.closed(id).reason(), Some(Reason::Silent));
+        let overshoot_ms = pump.reactor.obituary(id).unwrap().overshoot_ms;
+        assert_eq!(pump.reactor.metrics().overshoots_ms.sum(), u64::from(overshoot_ms));
+        sum.merge(&pump.reactor.metrics());
+    }
+    assert_eq!((sum.overshoots_ms.count(), sum.round_trips_ms.count(), sum.counters.deaths), (2, 2, 2));
+    assert_eq!(sum.turns_us.count(), sum.counters.turns);
+    assert_eq!(u64::from(sum.turns_us.largest()), sum.counters.turn_max_us);
+    let text = sum.text();
+    assert!(text.len() < 16 << 10, "{} bytes", text.len());
+    for line in ["heartline_round_trip_seconds_count 2", "heartline_closed_total{reason=\"silent\"} 2"] {
+        assert!(text.lines().any(|known| known == line), "{line} is not in\n{text}");
+    }
+    // Whatever is counted is shown, by its own name.
+    for (name, _) in sum.counters.each() {
+        let stem = name.trim_end_matches("_ms").trim_end_matches("_us");
+        assert!(text.contains(&format!("\nheartline_{stem}")) || name == "connections_now", "{name}");
+    }
+}

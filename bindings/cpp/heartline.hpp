@@ -939,6 +939,8 @@ public:
     Options &output(Milliseconds time) noexcept { return raw_.output_ms = detail::limit(time), *this; }
     Options &connect(Milliseconds time) noexcept { return raw_.connect_ms = detail::limit(time), *this; }
     Options &close(Milliseconds time) noexcept { return raw_.close_ms = detail::limit(time), *this; }
+    // Who leaves earlier than this after the open without a byte was a health check: Reason::HealthCheck. 0: off.
+    Options &health_check(Milliseconds time) noexcept { return raw_.health_check_ms = detail::limit(time), *this; }
     Options &half_open(bool is = true) noexcept { return raw_.half_open = detail::flag(is), *this; }
     Options &deliver_beats(bool is = true) noexcept { return raw_.deliver_beats = detail::flag(is), *this; }
     const heartline_options &raw() const noexcept { return raw_; }

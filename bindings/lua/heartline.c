@@ -674,6 +674,7 @@ static const field OPTIONS[] = {
     FIELD(heartline_options, frame_ms),            FIELD(heartline_options, output_ms),
     FIELD(heartline_options, connect_ms),          FIELD(heartline_options, close_ms),
     FIELD(heartline_options, half_open),           FIELD(heartline_options, deliver_beats),
+    FIELD(heartline_options, health_check_ms),
     END_OF_FIELDS};
 static const field LISTEN_OPTIONS[] = {
     FIELD(heartline_listen_options, backlog),         FIELD(heartline_listen_options, reuse_port),

@@ -23,6 +23,8 @@ pub(crate) enum Command {
     /// Hold connections: accept, frame, beat, find the dead
     #[command(after_help = SERVE_EXAMPLES)]
     Serve(Box<ServeArgs>),
+    /// See in a terminal what a server with --metrics is doing
+    Top(super::top::TopArgs),
     /// See in 15 seconds what Heartline is for
     #[command(after_help = super::demo::EXAMPLES)]
     Demo(super::demo::DemoArgs),
@@ -45,6 +47,8 @@ Examples:
     heartline serve --app broadcast --threads 4 --max-connections 200000 --high-mark 256K --when-full close
   Behind systemd or a parent that already listens, and on a Unix socket:
     heartline serve --listen fd:3 --listen unix:/run/heartline.sock
+  With a live page, Prometheus text and health checks over HTTP; `heartline top 127.0.0.1:9100` shows the same:
+    heartline serve --metrics 127.0.0.1:9100
   Settings from a file; change it and `kill -HUP` to change the live connections:
     heartline serve --config heartline.toml --log json
 
@@ -131,6 +135,11 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "DURATION", value_parser = duration_ms, help_heading = LIMITS)]
     pub(crate) output_limit: Option<u32>,
 
+    /// Who leaves earlier than this after the open without a byte was a health check, and has no line in the log; 0: off
+    /// [default: 1s]
+    #[arg(long, value_name = "DURATION", value_parser = duration_ms, help_heading = LIMITS)]
+    pub(crate) health_check: Option<u32>,
+
     /// Bytes that may wait for one peer; echo stops reading there [default: 1M]
     #[arg(long, value_name = "SIZE", value_parser = bytes, help_heading = LIMITS)]
     pub(crate) high_mark: Option<u32>,
@@ -175,6 +184,11 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_enum, value_name = "LEVEL", help_heading = LOG)]
     pub(crate) log_level: Option<Level>,
 
+    /// Answer HTTP there: / a live page, /metrics for Prometheus, /healthz, /readyz. Not for the outside world
+    /// [default: off]
+    #[arg(long, value_name = "ADDRESS", help_heading = LOG)]
+    pub(crate) metrics: Option<Address>,
+
     /// Keep address, times and counts per connection (48 bytes each) for the log [default: on]
     #[arg(long, value_enum, help_heading = LOG)]
     pub(crate) statistics: Option<Switch>,
@@ -184,7 +198,7 @@ const LIVENESS: &str = "Liveness";
 const LIMITS: &str = "Limits";
 const SOCKET: &str = "Socket";
 const DRAIN: &str = "Drain";
-const LOG: &str = "Log";
+const LOG: &str = "Log and metrics";
 
 impl ServeArgs {
     /// These flags, and `file`'s where a flag was not given.
@@ -195,7 +209,7 @@ impl ServeArgs {
         over! {
             listen frame app threads config profile role interval suspect timeout mass_silence autopsy max_connections
             per_address accepts_per_second first_frame frame_limit output_limit high_mark low_mark when_full keepalive
-            user_timeout nodelay backlog drain_spread drain_limit log log_level statistics
+            user_timeout nodelay backlog drain_spread drain_limit log log_level statistics metrics health_check
         }
     }
 }

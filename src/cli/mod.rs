@@ -1,4 +1,4 @@
-//! The command line: `heartline serve`, `heartline load` and `heartline demo`. Only here does Heartline print, install signal handlers
+//! The command line: `heartline serve`, `load`, `report`, `top` and `demo`. Only here does Heartline print, install signal handlers
 //! and start threads (E2).
 //!
 //! | file | idea |
@@ -15,6 +15,8 @@
 //! | `descriptors`, `process` | the limit on descriptors; what a process uses |
 //! | `spread`, `screen`, `mishaps` | distributions; what moves while a command runs; what can befall a client |
 //! | `load` | clients by the ten thousand, what befalls them, and how the server finds out |
+//! | `metrics` | what is answered over HTTP: Prometheus text, health, a live page |
+//! | `top` | the same in a terminal |
 //! | `demo` | a server process and two thousand clients that show what all this is for |
 
 mod app;
@@ -25,6 +27,7 @@ mod descriptors;
 mod lines;
 mod load;
 mod log;
+mod metrics;
 mod mishaps;
 mod orders;
 mod process;
@@ -32,6 +35,7 @@ mod screen;
 mod serve;
 mod settings;
 mod spread;
+mod top;
 mod values;
 mod worker;
 
@@ -47,6 +51,7 @@ const USAGE: u8 = 2;
 pub(crate) fn main() -> ExitCode {
     match args::Cli::parse().command {
         args::Command::Serve(args) => serve::run(*args),
+        args::Command::Top(args) => top::run(&args),
         args::Command::Demo(args) => demo::run(&args),
         args::Command::Load(args) => load::run(&args),
         args::Command::Report(args) => load::compare(&args),

@@ -5,14 +5,15 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::thread;
 
-use heartline::reactor::{Address, CONNECTIONS_MAX, Config, Mailbox, Reactor};
+use heartline::reactor::{Address, CONNECTIONS_MAX, Config, Mailbox, Metrics, Reactor};
 
 use super::app::Application;
 use super::args::{Level, ServeArgs};
 use super::log::Log;
+use super::metrics::{Board, Door};
 use super::orders::{Orders, obey_signals};
 use super::settings::Settings;
-use super::worker::{Legacy, Worker};
+use super::worker::Worker;
 use super::{Problem, config, descriptors, lines, log};
 
 /// Serves until a signal ends it.
@@ -22,6 +23,7 @@ pub(crate) fn run(args: ServeArgs) -> Result<ExitCode, Problem> {
     tell_limits(&settings, &mut log);
     let (mut workers, addresses) = prepare(&settings, &log)?;
     let mailboxes = mailboxes(&mut workers).map_err(system("making the mailboxes"))?;
+    let watched_at = open_door(&settings, &mut workers, &mailboxes)?;
 
     let orders = Arc::new(Orders::new(settings.clone()));
     let mut reload_log = log.another();
@@ -33,6 +35,9 @@ pub(crate) fn run(args: ServeArgs) -> Result<ExitCode, Problem> {
     for address in &addresses {
         // A closed stdout is nobody who wants to know.
         let _ = writeln!(stdout, "listening on {address}").and_then(|()| stdout.flush());
+    }
+    if let Some(address) = watched_at {
+        let _ = writeln!(stdout, "metrics on {address}").and_then(|()| stdout.flush());
     }
 
     let legacy = work(workers, &mailboxes, &orders).map_err(system("waiting for the kernel"))?;
@@ -102,7 +107,8 @@ fn prepare(settings: &Arc<Settings>, log: &Log) -> Result<(Vec<Worker>, Vec<Addr
         let policy =
             reactor.define_policy(settings.live.policy).map_err(|error| Problem::usage(format!("policy: {error}")))?;
         let (settings, log) = (settings.clone(), log.another());
-        workers.push(Worker { index, reactor, listeners: Vec::new(), policy, settings, log });
+        let listeners = Vec::new();
+        workers.push(Worker { index, reactor, listeners, policy, settings, log, board: None, door: None });
     }
     let mut addresses = Vec::new();
     for address in &settings.fixed.listen {
@@ -131,8 +137,24 @@ fn mailboxes(workers: &mut [Worker]) -> io::Result<Vec<Mailbox>> {
     workers.iter_mut().map(|worker| worker.reactor.mailbox()).collect()
 }
 
+/// Opens the door of `--metrics` in the first thread's reactor; where.
+fn open_door(settings: &Settings, workers: &mut [Worker], mailboxes: &[Mailbox]) -> Result<Option<Address>, Problem> {
+    let Some(address) = &settings.fixed.metrics else { return Ok(None) };
+    let board = Arc::new(Board::new(mailboxes.to_vec()));
+    for worker in workers.iter_mut() {
+        worker.board = Some(board.clone());
+    }
+    let Some(first) = workers.first_mut() else { return Ok(None) };
+    let opened = Door::open(&mut first.reactor, address, board).and_then(|door| {
+        let at = door.address(&first.reactor)?;
+        first.door = Some(door);
+        Ok(at)
+    });
+    opened.map(Some).map_err(|error| Problem::failed(format!("listening on {address} for metrics: {error}")))
+}
+
 /// Runs the workers, the first on this thread, and adds up what they leave.
-fn work(workers: Vec<Worker>, mailboxes: &[Mailbox], orders: &Arc<Orders>) -> io::Result<Legacy> {
+fn work(workers: Vec<Worker>, mailboxes: &[Mailbox], orders: &Arc<Orders>) -> io::Result<Metrics> {
     let mut threads = Vec::new();
     let mut first = None;
     for worker in workers {
@@ -147,7 +169,7 @@ fn work(workers: Vec<Worker>, mailboxes: &[Mailbox], orders: &Arc<Orders>) -> io
             threads.push(thread::Builder::new().name(name).spawn(move || worker.run(app, &orders))?);
         }
     }
-    let mut legacy = Legacy::default();
+    let mut legacy = Metrics::default();
     if let Some((worker, app)) = first {
         legacy.merge(&worker.run(app, orders)?);
     }

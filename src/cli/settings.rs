@@ -11,6 +11,9 @@ use heartline::reactor::{
 use super::Problem;
 use super::args::{App, Level, LogFormat, ServeArgs, Switch};
 
+/// Balancers leave as soon as they are let in.
+const HEALTH_CHECK_MS: u32 = 1_000;
+
 /// What `serve` runs by.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
@@ -47,6 +50,7 @@ pub(crate) struct Fixed {
     pub(crate) mass_silence: Option<MassSilence>,
     pub(crate) autopsy_ms: u32,
     pub(crate) log: LogFormat,
+    pub(crate) metrics: Option<Address>,
 }
 
 impl Live {
@@ -86,6 +90,7 @@ impl Settings {
             mass_silence: args.mass_silence,
             autopsy_ms: args.autopsy.unwrap_or(0),
             log: args.log.unwrap_or_default(),
+            metrics: args.metrics.clone(),
         };
         let settings = Self { live, fixed, framing: Arc::new(framing) };
         settings.check_shares()?;
@@ -152,6 +157,7 @@ impl Settings {
             // Echo answers what came just before the peer's FIN, then closes by itself.
             half_open: self.fixed.app == App::Echo,
             deliver_beats: false,
+            aside: false,
         }
     }
 
@@ -188,6 +194,7 @@ impl Settings {
         compare("mass-silence", old.mass_silence == new.mass_silence);
         compare("autopsy", old.autopsy_ms == new.autopsy_ms);
         compare("log", old.log == new.log);
+        compare("metrics", old.metrics == new.metrics);
         Ok((renewed, restart))
     }
 
@@ -240,6 +247,7 @@ fn limits(args: &ServeArgs) -> Limits {
         first_frame_ms: args.first_frame.unwrap_or(defaults.first_frame_ms),
         frame_ms: args.frame_limit.unwrap_or(defaults.frame_ms),
         output_ms: args.output_limit.unwrap_or(defaults.output_ms),
+        health_check_ms: args.health_check.unwrap_or(HEALTH_CHECK_MS),
         ..defaults
     }
 }

@@ -3,13 +3,14 @@
 use std::io;
 use std::sync::Arc;
 
-use heartline::liveness::{Advisor, PolicyId};
-use heartline::reactor::{Counters, Event, EventKind, Events, ListenerId, Reactor};
+use heartline::liveness::PolicyId;
+use heartline::reactor::{Event, EventKind, Events, ListenerId, Metrics, Reactor, Reason};
 
 use super::app::Application;
 use super::args::Level;
 use super::lines;
 use super::log::Log;
+use super::metrics::{Board, Door};
 use super::orders::{Current, Orders};
 use super::settings::Settings;
 
@@ -21,31 +22,29 @@ pub(crate) struct Worker {
     pub(crate) policy: PolicyId,
     pub(crate) settings: Arc<Settings>,
     pub(crate) log: Log,
-}
-
-/// What a worker leaves behind.
-#[derive(Debug, Default)]
-pub(crate) struct Legacy {
-    pub(crate) counters: Counters,
-    pub(crate) advisor: Advisor,
-}
-
-impl Legacy {
-    pub(crate) fn merge(&mut self, other: &Self) {
-        self.counters.merge(&other.counters);
-        self.advisor.merge(&other.advisor);
-    }
+    /// With `--metrics`: where the first thread asks, and what it answers.
+    pub(crate) board: Option<Arc<Board>>,
+    pub(crate) door: Option<Door>,
 }
 
 impl Worker {
     /// Holds connections until they are drained.
-    pub(crate) fn run(mut self, mut app: Application, orders: &Orders) -> io::Result<Legacy> {
+    pub(crate) fn run(mut self, mut app: Application, orders: &Orders) -> io::Result<Metrics> {
         let mut events = Events::new();
-        let mut seen = 0;
-        while !self.reactor.is_drained() {
-            self.reactor.poll(&mut events, app.patience())?;
-            self.serve(&events, &mut app);
+        let (mut seen, mut asked) = (0, 0);
+        while !self.is_over() {
+            let patience = app.patience().into_iter().chain(self.door.as_ref().and_then(Door::patience)).min();
+            self.reactor.poll(&mut events, patience)?;
+            match self.door.take() {
+                None => self.serve(&events, &mut app),
+                Some(mut door) => {
+                    self.serve_beside(&mut door, &events, &mut app);
+                    door.proceed(&mut self.reactor);
+                    self.door = Some(door);
+                }
+            }
             app.retry(&mut self.reactor);
+            self.leave_word(&mut asked);
             if let Some(news) = orders.news(&mut seen) {
                 self.follow(news);
             }
@@ -58,7 +57,40 @@ impl Worker {
             }
             self.log.flush();
         }
-        Ok(Legacy { counters: self.reactor.counters().clone(), advisor: self.reactor.monitor().advisor().clone() })
+        if let Some(board) = self.board.filter(|_| self.index > 0) {
+            board.leave_for_good(self.index, self.reactor.metrics());
+        }
+        Ok(self.reactor.metrics())
+    }
+
+    /// It is drained; where it answers for all, so are the others.
+    fn is_over(&self) -> bool {
+        self.reactor.is_drained() && self.door.as_ref().is_none_or(|door| door.board.is_alone())
+    }
+
+    /// Says what it has counted, if the first thread asks.
+    #[inline]
+    fn leave_word(&mut self, asked: &mut u64) {
+        if let Some(board) = &self.board
+            && self.index > 0
+            && board.asks(asked)
+        {
+            board.leave(self.index, *asked, self.reactor.metrics());
+        }
+    }
+
+    /// A batch of events, some of which concern those who fetch metrics.
+    #[inline(never)]
+    fn serve_beside(&mut self, door: &mut Door, events: &Events, app: &mut Application) {
+        for event in events {
+            if door.takes(&mut self.reactor, &event) {
+                continue;
+            }
+            match event.kind {
+                EventKind::Message { head, message } => app.message(&mut self.reactor, event.id, head, message),
+                _ => self.tell(event, app),
+            }
+        }
     }
 
     /// A batch of events. Apart from the loop above, so that the compiler keeps this one in registers.
@@ -98,6 +130,8 @@ impl Worker {
             }),
             EventKind::Drained => app.drained(&mut self.reactor, id),
             EventKind::ReadClosed => app.read_closed(&mut self.reactor, id),
+            // Balancers look in every second: that is no news.
+            EventKind::Closed { reason: Reason::HealthCheck, .. } => app.closed(id),
             EventKind::Closed { .. } => {
                 app.closed(id);
                 if log.takes(Level::Info)

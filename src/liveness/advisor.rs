@@ -2,85 +2,64 @@
 
 use std::fmt;
 
+use super::histogram::Histogram;
 use super::policy::Policy;
 
-/// Steps within one power of two: a value is known to within 1/16.
-const STEPS: usize = 16;
-const STEP_BITS: u32 = STEPS.trailing_zeros();
-/// Values below `STEPS` have a bucket each; above, 16 for each of the 28 powers of two that 32 bits have left.
-const BUCKETS: usize = STEPS * (1 + 32 - STEP_BITS as usize);
 /// Below this many silences an advice would be a guess: 99.99 % of fewer than 10,000 is all of them.
 const ENOUGH: u64 = 10_000;
 
-/// A histogram of silences that ended, log-linear with an error of at most 1/16, in 3.6 KiB.
+/// The silences that ended, in milliseconds: a [`Histogram`] that gives advice.
 ///
 /// A monitor records a silence once it has lasted for half of the smallest interval: shorter ones are traffic, and cost
 /// nothing.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Advisor {
-    buckets: Box<[u64; BUCKETS]>,
-    count: u64,
-    longest_ms: u32,
-}
-
-impl Default for Advisor {
-    fn default() -> Self {
-        Self::new()
-    }
+    silences: Histogram,
 }
 
 impl Advisor {
     /// One that has seen nothing.
     pub fn new() -> Self {
-        Self { buckets: Box::new([0; BUCKETS]), count: 0, longest_ms: 0 }
+        Self::default()
     }
 
     /// A silence of `ms` ended.
     pub fn record(&mut self, ms: u32) {
-        self.buckets[bucket(ms)] += 1;
-        self.count += 1;
-        self.longest_ms = self.longest_ms.max(ms);
+        self.silences.record(ms);
+    }
+
+    /// The silences that ended, in milliseconds.
+    pub fn silences(&self) -> &Histogram {
+        &self.silences
     }
 
     /// How many silences ended.
     pub fn count(&self) -> u64 {
-        self.count
+        self.silences.count()
     }
 
     /// The longest of them, in milliseconds.
     pub fn longest_ms(&self) -> u32 {
-        self.longest_ms
+        self.silences.largest()
     }
 
     /// The share `share` (0 to 1) of the silences was over by this many milliseconds, rounded up by at most 1/16; 0 if
     /// there were none.
     pub fn quantile(&self, share: f64) -> u32 {
-        let rank = (share.clamp(0.0, 1.0) * self.count as f64).ceil().max(1.0) as u64;
-        let mut seen = 0;
-        for (index, count) in self.buckets.iter().enumerate() {
-            seen += count;
-            if seen >= rank {
-                return highest(index).min(self.longest_ms);
-            }
-        }
-        self.longest_ms
+        self.silences.quantile(share)
     }
 
     /// Adds what another thread's advisor saw.
     pub fn merge(&mut self, other: &Self) {
-        for (mine, theirs) in self.buckets.iter_mut().zip(other.buckets.iter()) {
-            *mine += theirs;
-        }
-        self.count += other.count;
-        self.longest_ms = self.longest_ms.max(other.longest_ms);
+        self.silences.merge(&other.silences);
     }
 
     /// What the silences say about the timeout of `policy`.
     pub fn advice(&self, policy: &Policy) -> Advice {
-        let silences = self.count;
+        let silences = self.count();
         let (timeout_ms, usual_ms) = (policy.timeout_ms, self.quantile(0.9999));
         match () {
-            () if silences < ENOUGH => Advice::TooFew { silences, longest_ms: self.longest_ms },
+            () if silences < ENOUGH => Advice::TooFew { silences, longest_ms: self.longest_ms() },
             () if timeout_ms == 0 => Advice::NeverJudged { usual_ms },
             // One interval of room: an ask and its answer fit between the usual silence and the verdict.
             () if usual_ms.saturating_add(policy.interval_ms) > timeout_ms => Advice::Tight { usual_ms, timeout_ms },
@@ -169,23 +148,4 @@ impl fmt::Display for Seconds {
             ms => write!(f, "{} s", (u64::from(ms) + 500) / 1_000),
         }
     }
-}
-
-/// The bucket of `ms`.
-const fn bucket(ms: u32) -> usize {
-    if ms < STEPS as u32 {
-        return ms as usize;
-    }
-    let power = ms.ilog2() - STEP_BITS;
-    (power as usize) * STEPS + (ms >> power) as usize
-}
-
-/// The highest value of bucket `index`.
-const fn highest(index: usize) -> u32 {
-    if index < STEPS {
-        return index as u32;
-    }
-    let power = index / STEPS - 1;
-    let step = (index - power * STEPS) as u64;
-    (((step + 1) << power) - 1) as u32
 }

@@ -47,11 +47,13 @@
 //! | `stall.rs` | attended time: promises, lateness, stalls |
 //! | `guard.rs` | mass silence: when everybody falls silent it is our own uplink |
 //! | `advisor.rs` | silences that ended, and what they say about a timeout |
+//! | `histogram.rs` | how often which values came |
 //! | `verdict.rs` | what comes out |
 
 mod advisor;
 mod forgive;
 mod guard;
+mod histogram;
 mod judge;
 mod monitor;
 mod peer;
@@ -63,6 +65,7 @@ pub mod wheel;
 
 pub use advisor::{Advice, Advisor};
 pub use guard::MassSilence;
+pub use histogram::Histogram;
 pub use monitor::{MAX_PEERS, Monitor, MonitorConfig};
 pub use peer::PEER_BYTES;
 pub use policy::{MAX_POLICIES, MAX_TIMEOUT_MS, MIN_INTERVAL_MS, Policy, PolicyError, PolicyId, Role};

@@ -7,6 +7,7 @@ use crate::time::Millis;
 use super::advisor::Advisor;
 use super::forgive::Granted;
 use super::guard::{Guard, MassSilence};
+use super::histogram::Histogram;
 use super::peer::{Flag, Peer, since};
 use super::policy::{MAX_POLICIES, MAX_TIMEOUT_MS, Policy, PolicyError, PolicyId};
 use super::stall::{Attention, Stall, Stalls};
@@ -74,6 +75,7 @@ pub struct Monitor {
     /// A stall that was not reported yet.
     stalled_ms: u64,
     pub(super) advisor: Advisor,
+    round_trips: Histogram,
     pub(super) counters: Counters,
 }
 
@@ -97,6 +99,7 @@ impl Monitor {
             revived: VecDeque::new(),
             stalled_ms: 0,
             advisor: Advisor::new(),
+            round_trips: Histogram::new(),
             counters: Counters::default(),
         }
     }
@@ -269,7 +272,9 @@ impl Monitor {
             0 => self.counters.unasked_answers += 1,
             outstanding => {
                 if outstanding == 1 && !slot.is(Flag::Untimed) {
-                    slot.set_rtt_ms(since(at, slot.asked).max(0) as u32);
+                    let rtt_ms = since(at, slot.asked).max(0) as u32;
+                    slot.set_rtt_ms(rtt_ms);
+                    self.round_trips.record(rtt_ms);
                 }
                 slot.outstanding = outstanding - 1;
                 self.counters.answers += 1;
@@ -411,6 +416,11 @@ impl Monitor {
     /// The silences that ended (L15).
     pub fn advisor(&self) -> &Advisor {
         &self.advisor
+    }
+
+    /// The round trips that were measured, from ask to answer, in milliseconds.
+    pub fn round_trips(&self) -> &Histogram {
+        &self.round_trips
     }
 
     /// How many peers are watched.

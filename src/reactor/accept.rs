@@ -9,7 +9,7 @@ use super::core::Reactor;
 use super::errno::{is_broken_listener, is_out_of_resources};
 use super::events::{Events, RecordKind};
 use super::net::{Address, ListenSettings, Net, Parting};
-use super::options::{Keepalive, ListenOptions, Options, SocketOptions};
+use super::options::{CONNECTIONS_MAX, Keepalive, ListenOptions, Options, SocketOptions};
 use super::reason::{PauseCause, Reason};
 use super::turn::{CLOCK_EVERY, LISTENER_TOKEN};
 use crate::time::Millis;
@@ -94,6 +94,7 @@ impl<N: Net> Reactor<N> {
     pub fn stop_listening(&mut self, listener: ListenerId) -> bool {
         let Some(listening) = self.listeners.try_remove(listener.0 as usize) else { return false };
         self.options.release(listening.options);
+        self.counters.listeners_paused_now -= u64::from(listening.paused.is_some());
         // Its number may be given to another, which must not count its connections.
         self.counted_addresses.retain(|_, (index, _)| *index != listener.0);
         self.net.close_listener(listening.listener);
@@ -140,6 +141,23 @@ impl<N: Net> Reactor<N> {
         self.accept_at = self.listeners.iter().filter_map(|(_, listening)| wanted(listening)).min();
     }
 
+    /// Ends the listening, but of listeners aside.
+    pub(crate) fn stop_serving(&mut self) {
+        for index in 0..self.listeners.capacity() {
+            let Some(listening) = self.listeners.get(index) else { continue };
+            if !self.options.get(listening.options).aside {
+                self.stop_listening(ListenerId(index as u32));
+            }
+        }
+    }
+
+    /// Whether one more connection may live. Those aside have the room that `connections_max` leaves, and no more than the
+    /// slots.
+    pub(crate) fn has_room(&self, aside: bool) -> bool {
+        let held = self.connections.len() + self.ended.len();
+        held < CONNECTIONS_MAX as usize && (aside || held - self.aside < self.config.connections_max as usize)
+    }
+
     /// At each close: descriptors and room may be there again (R6).
     pub(crate) fn retry_accepting(&mut self) {
         for (_, listening) in &mut self.listeners {
@@ -179,7 +197,8 @@ impl<N: Net> Reactor<N> {
             if self.pending.len() >= ACCEPTS_PER_TURN {
                 return;
             }
-            if self.connections.len() + self.ended.len() >= self.config.connections_max as usize {
+            let aside = self.options.get(self.listeners[index].options).aside;
+            if !self.has_room(aside) {
                 return self.pause_accepting(index, PauseCause::ConnectionsMax);
             }
             let listening = &mut self.listeners[index];
@@ -245,7 +264,7 @@ impl<N: Net> Reactor<N> {
             }
             return;
         }
-        self.counters.accepted += 1;
+        self.counters.accepted += u64::from(!self.options.get(number).aside);
         self.tell(id, 0, RecordKind::Opened(Some(ListenerId(index as u32))));
         self.deliver_pending(events);
     }
@@ -304,6 +323,7 @@ impl<N: Net> Reactor<N> {
         if listening.paused.is_none() {
             listening.paused = Some(cause);
             self.counters.accept_pauses += 1;
+            self.counters.listeners_paused_now += 1;
             let listener = ListenerId(index as u32);
             self.tell(ConnectionId::NONE, 0, RecordKind::AcceptPaused { listener, cause });
         }
@@ -311,6 +331,7 @@ impl<N: Net> Reactor<N> {
 
     fn resume_accepting(&mut self, index: usize) {
         if self.listeners[index].paused.take().is_some() {
+            self.counters.listeners_paused_now -= 1;
             let listener = ListenerId(index as u32);
             self.tell(ConnectionId::NONE, 0, RecordKind::AcceptResumed { listener });
         }

@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use super::connection::{ConnectionId, Flags, NO_BUNDLE};
+use super::connection::{Connection, ConnectionId, Flags, NO_BUNDLE};
 use super::core::Reactor;
 use super::errno::is_of_peer;
 use super::events::{Events, RecordKind};
@@ -197,12 +197,14 @@ impl<N: Net> Reactor<N> {
     ) {
         let connection = &self.connections[slot as usize];
         let dialling = connection.flags.any(Flags::DIALLING);
+        let aside = self.options.get(connection.options).aside;
         let id = ConnectionId::new(slot, connection.generation);
         let lost = self.write_errors.get(&slot).map_or(0, |&(_, lost)| lost);
         let queued_bytes = self.queued(slot) + lost;
         let state = self.monitor.state(slot);
         let timeout_ms = state.as_ref().map_or(0, |state| self.monitor.policy(state.policy).timeout_ms);
         let silence_ms = state.as_ref().map_or(0, |state| state.silence_ms);
+        let reason = self.unless_health_check(connection, silence_ms, reason);
         let statistics = self.statistics.get(slot as usize);
         let obituary = Obituary {
             id,
@@ -229,9 +231,21 @@ impl<N: Net> Reactor<N> {
         let socket = self.forget(slot);
         if reason == Reason::Silent {
             self.counters.deaths += 1;
+            self.overshoots_ms.record(obituary.overshoot_ms);
         }
-        self.counters.count_close(reason);
+        if !aside {
+            self.counters.count_close(reason);
+        }
         self.ended.push_back(Ended { socket, obituary, parting, dialling });
+    }
+
+    /// A peer that came, sent nothing and left at once was a health check. Its silence is its age.
+    fn unless_health_check(&self, connection: &Connection<N::Socket>, silence_ms: u32, reason: Reason) -> Reason {
+        let entry = self.options.entry(connection.options);
+        let limit_ms = if entry.dialled { 0 } else { entry.options.limits.health_check_ms };
+        let left = matches!(reason, Reason::PeerClosed | Reason::PeerReset);
+        let said_nothing = connection.flags.any(Flags::FIRST_FRAME_DUE) && connection.inbound.is_none();
+        if left && said_nothing && silence_ms < limit_ms { Reason::HealthCheck } else { reason }
     }
 
     /// Takes a connection out of everything that knows its slot.
@@ -242,6 +256,7 @@ impl<N: Net> Reactor<N> {
         if connection.bundle != NO_BUNDLE {
             self.sends.forget(connection.bundle);
         }
+        let aside = self.options.get(connection.options).aside;
         self.options.release(connection.options);
         self.monitor.remove(slot);
         self.closing.remove(&slot);
@@ -250,7 +265,11 @@ impl<N: Net> Reactor<N> {
         self.write_errors.remove(&slot);
         self.bad_frames.remove(&slot);
         self.uncount_address(slot);
-        self.counters.connections_now -= 1;
+        if aside {
+            self.aside -= 1;
+        } else {
+            self.counters.connections_now -= 1;
+        }
         connection.socket
     }
 

@@ -22,7 +22,7 @@ use super::options::{CONNECTIONS_MAX, Config, OptionsTable};
 use super::sends::Sends;
 use super::statistics::{Statistics, Step};
 use crate::frame::FrameError;
-use crate::liveness::{Monitor, MonitorConfig, Policy, PolicyError, PolicyId, Verdict};
+use crate::liveness::{Histogram, Monitor, MonitorConfig, Policy, PolicyError, PolicyId, Verdict};
 use crate::time::Millis;
 
 /// The wheel rests while more events than this wait for room in the caller's batch.
@@ -43,6 +43,13 @@ pub struct Reactor<N: Net> {
     pub(crate) accept_at: Option<Millis>,
     pub(crate) sends: Sends,
     pub(crate) counters: Counters,
+    /// How late deaths were declared, in milliseconds.
+    pub(crate) overshoots_ms: Histogram,
+    /// How long turns took, and this one so far, in microseconds.
+    pub(crate) turns_us: Histogram,
+    pub(crate) turn_us: u32,
+    /// Connections that stand aside, of all.
+    pub(crate) aside: usize,
     /// Events that wait for a poll, with the bytes that they lend.
     pub(crate) pending: VecDeque<(Record, Option<Vec<u8>>)>,
     /// Connections with work left from an earlier turn (R2).
@@ -78,8 +85,10 @@ pub struct Reactor<N: Net> {
     pub(crate) woken: bool,
     /// In the middle of a turn's I/O, where no time may pass unseen.
     pub(crate) serving: bool,
-    /// At the end of the last wait: the moment by which this turn judges, and the clock for what it hears.
+    /// At the end of the last wait: the moment by which this turn judges, the same unrounded, and the clock for what it
+    /// hears.
     pub(crate) now: Millis,
+    pub(crate) now_ns: u64,
     pub(crate) heard_at: Millis,
     /// `now` as statistics keep it.
     pub(crate) step: Step,
@@ -126,6 +135,10 @@ impl<N: Net> Reactor<N> {
             accept_at: None,
             sends: Sends::default(),
             counters: Counters::default(),
+            overshoots_ms: Histogram::new(),
+            turns_us: Histogram::new(),
+            turn_us: 0,
+            aside: 0,
             pending: VecDeque::new(),
             ready: VecDeque::new(),
             ended: VecDeque::new(),
@@ -149,6 +162,7 @@ impl<N: Net> Reactor<N> {
             woken: false,
             serving: false,
             now,
+            now_ns,
             heard_at: Millis::ceil(now_ns),
             step: Step::of(now),
             config,
@@ -163,8 +177,19 @@ impl<N: Net> Reactor<N> {
         flags: u16,
         address: impl FnOnce(&mut N, &N::Socket) -> Option<std::net::SocketAddr>,
     ) -> ConnectionId {
-        self.generation = if self.generation >= GENERATION_MAX { 1 } else { self.generation + 1 };
         let address = if self.config.statistics { address(&mut self.net, &socket) } else { None };
+        self.insert_known(socket, options, flags, address)
+    }
+
+    #[inline(never)]
+    fn insert_known(
+        &mut self,
+        socket: N::Socket,
+        options: u16,
+        flags: u16,
+        address: Option<std::net::SocketAddr>,
+    ) -> ConnectionId {
+        self.generation = if self.generation >= GENERATION_MAX { 1 } else { self.generation + 1 };
         let slot = self.connections.insert(Connection::new(socket, self.generation, options, flags));
         if self.config.statistics {
             let statistics = Statistics::new(address, self.now, self.monitor.stalls().count);
@@ -174,7 +199,11 @@ impl<N: Net> Reactor<N> {
                 self.statistics[slot] = statistics;
             }
         }
-        self.counters.connections_now += 1;
+        if self.options.get(options).aside {
+            self.aside += 1;
+        } else {
+            self.counters.connections_now += 1;
+        }
         ConnectionId::new(slot as u32, self.generation)
     }
 

@@ -4,12 +4,13 @@ use super::reason::Reason;
 use crate::liveness::Beat;
 
 macro_rules! counters {
-    ($($(#[$doc:meta])* $name:ident,)*) => {
-        /// What has happened since the reactor began. Every field only grows, but those named `…_now`.
+    ($(#[doc = $doc:literal] $name:ident,)*) => {
+        /// What has happened since the reactor began. Every field only grows, but those named `…_now`. Connections
+        /// that stand [`aside`](super::Options::aside) count only in what is sent and received.
         #[derive(Clone, Debug, Default, PartialEq, Eq)]
         #[non_exhaustive]
         pub struct Counters {
-            $($(#[$doc])* pub $name: u64,)*
+            $(#[doc = $doc] pub $name: u64,)*
             /// Connections closed (or dials failed), by [`Reason::code`].
             closed: ClosedByReason,
         }
@@ -17,18 +18,50 @@ macro_rules! counters {
         impl Counters {
             /// Every plain counter with its name, in a fixed order.
             pub fn each(&self) -> impl Iterator<Item = (&'static str, u64)> {
-                [$((stringify!($name), self.$name),)*].into_iter()
+                self.each_explained().map(|(name, _, value)| (name, value))
+            }
+
+            /// The same with a sentence on each.
+            pub(crate) fn each_explained(&self) -> Explained {
+                Explained { text: TEXT, values: [$(self.$name,)*], at: 0 }
             }
 
             /// Adds those of another reactor, for a sum over threads.
             pub fn merge(&mut self, other: &Self) {
+                let turn_max_us = self.turn_max_us.max(other.turn_max_us);
                 $(self.$name += other.$name;)*
+                self.turn_max_us = turn_max_us;
                 for (mine, theirs) in self.closed.0.iter_mut().zip(other.closed.0) {
                     *mine += theirs;
                 }
             }
         }
+
+        // One text and the lengths in it, since a table of texts costs a shared library a relocation for each.
+        const TEXT: &str = concat!($(stringify!($name), $doc,)*);
+        const LENGTHS: [(u8, u8); [$($doc,)*].len()] = [$((stringify!($name).len() as u8, $doc.len() as u8),)*];
     };
+}
+
+/// Name, explanation and value of every plain counter.
+pub(crate) struct Explained {
+    text: &'static str,
+    values: [u64; LENGTHS.len()],
+    at: usize,
+}
+
+impl Iterator for Explained {
+    type Item = (&'static str, &'static str, u64);
+    #[inline(never)]
+    fn next(&mut self) -> Option<Self::Item> {
+        let (name, explained) = *LENGTHS.get(self.at)?;
+        let value = self.values[self.at];
+        let (name, rest) = self.text.split_at_checked(usize::from(name))?;
+        let (explained, rest) = rest.split_at_checked(usize::from(explained))?;
+        self.text = rest;
+        self.at += 1;
+        Some((name, explained, value))
+    }
 }
 
 counters! {
@@ -46,6 +79,8 @@ counters! {
     released,
     /// Times that accepting paused.
     accept_pauses,
+    /// Listeners that accept no more for now.
+    listeners_paused_now,
     /// Accepts that failed for one connection (aborted in the queue).
     accept_errors,
     /// Bytes received.
@@ -90,7 +125,7 @@ counters! {
     mass_silences,
     /// Turns of the loop.
     turns,
-    /// The longest turn from the end of its wait, in microseconds; measured for turns that judged.
+    /// The longest turn from the end of its wait, in microseconds.
     turn_max_us,
     /// Bytes of unfinished frames held now.
     partial_bytes_now,

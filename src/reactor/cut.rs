@@ -212,8 +212,11 @@ impl<N: Net> Reactor<N> {
     }
 
     pub(crate) fn forget_inbound(&mut self, slot: u32) {
-        if let Some(inbound) = self.connections[slot as usize].take_inbound() {
+        let connection = &mut self.connections[slot as usize];
+        if let Some(inbound) = connection.take_inbound() {
             self.counters.partial_bytes_now -= inbound.memory() as u64;
+            // No first frame comes of it; but who sent a part of one was no health check.
+            connection.flags.clear(Flags::FIRST_FRAME_DUE);
         }
     }
 

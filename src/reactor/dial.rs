@@ -51,7 +51,7 @@ impl<N: Net> Reactor<N> {
 
     pub(crate) fn check_room(&self) -> io::Result<()> {
         let limit = self.config.connections_max;
-        if self.connections.len() + self.ended.len() >= limit as usize {
+        if !self.has_room(false) {
             let message = format!("connections_max, {limit}, is reached");
             return Err(io::Error::new(io::ErrorKind::QuotaExceeded, message));
         }

@@ -1,7 +1,6 @@
 //! The end of all: a drain closes everybody, evenly over its spread and in bounded steps, and whoever is left at its limit
 //! is cut off.
 
-use super::accept::ListenerId;
 use super::close::{BURIALS_PER_TURN, CloseError};
 use super::connection::{ConnectionId, Flags};
 use super::core::Reactor;
@@ -51,18 +50,15 @@ impl Drain {
 }
 
 impl<N: Net> Reactor<N> {
-    /// Brings all to an end: stops listening at once, then closes evenly over the spread, all by the limit. Polls go
-    /// on as before; it is over when [`is_drained`](Self::is_drained).
+    /// Brings all but those [`aside`](super::Options::aside) to an end: stops listening at once, then closes evenly over
+    /// the spread, all by the limit. Polls go on as before; it is over when [`is_drained`](Self::is_drained).
     pub fn drain(&mut self, options: DrainOptions) -> Result<(), CloseError> {
         let reason = match options.code {
             None => Reason::Drained,
             Some(code) if code >= 256 => Reason::Application(code),
             Some(code) => return Err(CloseError::CodeReserved(code)),
         };
-        let listeners: Vec<_> = self.listeners.iter().map(|(index, _)| ListenerId(index as u32)).collect();
-        for listener in listeners {
-            self.stop_listening(listener);
-        }
+        self.stop_serving();
         let began = self.read_clock_in_call();
         let ids = self.ids().collect();
         let limit_ms = options.limit_ms.max(options.spread_ms);
@@ -71,10 +67,10 @@ impl<N: Net> Reactor<N> {
         Ok(())
     }
 
-    /// Whether a drain was begun and no connection is left whose end is not told.
+    /// Whether a drain was begun and no connection is left, but those aside, whose end is not told.
     pub fn is_drained(&self) -> bool {
         let told = self.ended.is_empty() && self.pending.is_empty() && self.autopsies.is_empty();
-        self.drain.is_some() && self.connections.is_empty() && told
+        self.drain.is_some() && self.is_empty() && told
     }
 
     /// Whether a drain was begun.
@@ -123,9 +119,9 @@ impl<N: Net> Reactor<N> {
             self.begin_closing(id.slot(), reason, ClosedBy::Heartline);
         }
         if over {
-            let slots: Vec<u32> = self.connections.iter().map(|(slot, _)| slot as u32).take(BURIALS_PER_TURN).collect();
-            for slot in slots {
-                self.end_by(slot, reason, 0, ClosedBy::Heartline, None, Parting::Abort);
+            let ids: Vec<_> = self.ids().take(BURIALS_PER_TURN).collect();
+            for id in ids {
+                self.end_by(id.slot(), reason, 0, ClosedBy::Heartline, None, Parting::Abort);
             }
         }
     }

@@ -33,8 +33,7 @@ impl<N: Net> Reactor<N> {
             self.carry_out(verdict);
         }
         self.verdicts = verdicts;
-        let took_us = self.net.now_ns().saturating_sub(self.now.0 * 1_000_000) / 1000;
-        self.counters.turn_max_us = self.counters.turn_max_us.max(took_us);
+        self.took_until(self.net.now_ns());
     }
 
     fn carry_out(&mut self, verdict: &Verdict) {
@@ -214,7 +213,7 @@ impl<N: Net> Reactor<N> {
     #[inline(never)]
     fn end_some_autopsies(&mut self) {
         // When a drain has ended all others, nothing is left to wait for.
-        let over = self.drain.is_some() && self.connections.is_empty() && self.ended.is_empty();
+        let over = self.drain.is_some() && self.is_empty() && self.ended.is_empty();
         while self.autopsies.front().is_some_and(|autopsy| over || autopsy.ends <= self.now) {
             let Some(Autopsy { socket, .. }) = self.autopsies.pop_front() else { return };
             let mut scratch = [0; 4096];

@@ -12,7 +12,7 @@
 //! | `core`, `turn` | what a reactor holds; one turn |
 //! | `net`, `linux`, `errno` | what a kernel does; Linux; the errors that matter |
 //! | `connection`, `statistics`, `inbound`, `outbox`, `by_slot` | what is kept of one connection, and of a few |
-//! | `options`, `events`, `reason`, `obituary`, `counters` | what goes in and comes out |
+//! | `options`, `events`, `reason`, `obituary`, `counters`, `metrics` | what goes in and comes out |
 //! | `receive`, `cut`, `send`, `sends`, `write` | the way of bytes |
 //! | `accept`, `dial`, `transfer`, `close`, `drain` | beginnings and ends |
 //! | `change` | what can be changed between them |
@@ -42,6 +42,7 @@ mod linux;
 pub mod mailbox;
 #[cfg(not(doc))]
 mod mailbox;
+mod metrics;
 #[cfg(feature = "sim")]
 #[doc(hidden)]
 pub mod net;
@@ -71,6 +72,7 @@ pub use self::events::{ARENA_BYTES, Event, EventKind, Events, Iter};
 pub(crate) use self::linux::Birth;
 pub use self::linux::Linux;
 pub use self::mailbox::MailboxError;
+pub use self::metrics::Metrics;
 pub use self::net::{Address, AddressError};
 pub use self::obituary::{ClosedBy, Obituary, TcpInfo};
 pub use self::options::{

@@ -77,6 +77,10 @@ pub struct Options {
     pub half_open: bool,
     /// Deliver beats too, as [`Beat`](super::EventKind::Beat) events.
     pub deliver_beats: bool,
+    /// For those who only watch, such as whoever fetches metrics: they do not count against `connections_max` nor in
+    /// [`len`](super::core::Reactor::len) and `ids`, get no broadcasts to all, and live on in a drain until the last of the
+    /// others has ended; their listener too. Default false.
+    pub aside: bool,
 }
 
 impl Options {
@@ -90,6 +94,7 @@ impl Options {
             limits: Limits::default(),
             half_open: false,
             deliver_beats: false,
+            aside: false,
         }
     }
 
@@ -188,11 +193,21 @@ pub struct Limits {
     pub connect_ms: u32,
     /// From `close` to the end: the flush, and the peer's own FIN. Default 5,000.
     pub close_ms: u32,
+    /// A peer that leaves earlier than this after the open and has not sent a byte was a health check of a balancer: its
+    /// end is told as `health_check`, whether it was a FIN or a reset. Default 0, off.
+    pub health_check_ms: u32,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { first_frame_ms: 0, frame_ms: 30_000, output_ms: 30_000, connect_ms: 10_000, close_ms: 5_000 }
+        Self {
+            first_frame_ms: 0,
+            frame_ms: 30_000,
+            output_ms: 30_000,
+            connect_ms: 10_000,
+            close_ms: 5_000,
+            health_check_ms: 0,
+        }
     }
 }
 
@@ -309,4 +324,5 @@ fn same_options(a: &Options, b: &Options) -> bool {
         && a.limits == b.limits
         && a.half_open == b.half_open
         && a.deliver_beats == b.deliver_beats
+        && a.aside == b.aside
 }

@@ -285,27 +285,31 @@ impl<N: Net> Reactor<N> {
         true
     }
 
-    /// Every connection that lives, those being dialled or closed included.
+    /// Every connection that lives, those being dialled or closed included, those aside not.
     pub fn ids(&self) -> impl Iterator<Item = ConnectionId> + '_ {
-        self.connections.iter().map(|(slot, connection)| ConnectionId::new(slot as u32, connection.generation))
+        self.ids_if(|_| true)
     }
 
-    /// Every connection that can be sent on.
+    /// Every connection that can be sent on, but those aside.
     pub(crate) fn open_ids(&self) -> impl Iterator<Item = ConnectionId> + '_ {
+        self.ids_if(|flags| flags.takes_sends() && !flags.any(Flags::DIALLING))
+    }
+
+    fn ids_if<'a>(&'a self, wanted: impl Fn(Flags) -> bool + 'a) -> impl Iterator<Item = ConnectionId> + 'a {
         self.connections
             .iter()
-            .filter(|(_, connection)| connection.flags.takes_sends() && !connection.flags.any(Flags::DIALLING))
+            .filter(move |(_, connection)| wanted(connection.flags) && !self.options.get(connection.options).aside)
             .map(|(slot, connection)| ConnectionId::new(slot as u32, connection.generation))
     }
 
-    /// How many connections live.
+    /// How many connections live, those aside not counted.
     pub fn len(&self) -> usize {
-        self.connections.len()
+        self.connections.len() - self.aside
     }
 
-    /// Whether no connection lives.
+    /// Whether no connection lives but those aside.
     pub fn is_empty(&self) -> bool {
-        self.connections.is_empty()
+        self.len() == 0
     }
 
     /// The state of one connection; `None` if the id is stale.

@@ -80,6 +80,8 @@ impl<N: Net> Reactor<N> {
         self.bury(events);
         self.end_autopsies();
         self.deliver_pending(events);
+        self.turns_us.record(self.turn_us);
+        self.counters.turn_max_us = self.counters.turn_max_us.max(u64::from(self.turn_us));
         Ok(())
     }
 
@@ -139,6 +141,7 @@ impl<N: Net> Reactor<N> {
             self.monitor.woke(Millis::ceil(nanos));
         }
         self.now = now;
+        self.now_ns = nanos;
         self.step = Step::of(self.now);
         self.heard_at = Millis::ceil(nanos).max(self.heard_at);
         self.now
@@ -255,11 +258,19 @@ impl<N: Net> Reactor<N> {
     /// The end of a turn's I/O, or of a part of it: a stop in the middle of it is found here at the latest. Without one,
     /// the moment by which this turn judges stays the end of its wait.
     fn look_back(&mut self) {
-        let now = Millis::floor(self.net.now_ns());
+        let nanos = self.net.now_ns();
+        self.took_until(nanos);
+        let now = Millis::floor(nanos);
         if now.since(self.now) > u64::from(self.config.granularity_ms) {
             self.read_clock();
         }
         self.serving = false;
+    }
+
+    /// The turn has lasted since the end of its wait until `nanos`: known where a clock was read anyway, at the end of its
+    /// I/O and of its verdicts.
+    pub(crate) fn took_until(&mut self, nanos: u64) {
+        self.turn_us = u32::try_from(nanos.saturating_sub(self.now_ns) / 1000).unwrap_or(u32::MAX);
     }
 
     pub(crate) fn refresh_heard_at(&mut self) {
@@ -293,7 +304,7 @@ impl<N: Net> Reactor<N> {
     /// The same of what the monitor does not know of.
     fn own_deadline(&self) -> Option<Millis> {
         let mut deadline = self.accept_at;
-        if let Some(drain) = self.drain.as_ref().filter(|_| !self.connections.is_empty()) {
+        if let Some(drain) = self.drain.as_ref().filter(|_| !self.is_empty()) {
             deadline = earlier(deadline, Some(drain.next_at()));
         }
         if let Some(autopsy) = self.autopsies.front() {

@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
 pub(crate) mod browser;
+pub(crate) mod http;
 pub(crate) mod scripted;
 
 use std::io::{BufRead, BufReader, Read, Write};
@@ -42,6 +43,8 @@ pub(crate) fn refusal(arguments: &[&str]) -> String {
 pub(crate) struct Server {
     child: Child,
     pub(crate) addresses: Vec<String>,
+    /// Where it answers HTTP, with `--metrics`.
+    pub(crate) metrics: Option<SocketAddr>,
     lines: Receiver<Value>,
     /// Lines that were read and not asked for yet.
     seen: Vec<Value>,
@@ -66,16 +69,15 @@ impl Server {
             }
         });
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
-        let mut addresses = Vec::new();
-        for _ in 0..listeners {
+        let mut told = |what: &str| {
             let mut line = String::new();
             stdout.read_line(&mut line).unwrap();
-            let address = line.trim().strip_prefix("listening on ");
-            addresses.push(
-                address.unwrap_or_else(|| panic!("{line:?} {:?}", lines.try_iter().collect::<Vec<_>>())).to_owned(),
-            );
-        }
-        Self { child, addresses, lines, seen: Vec::new() }
+            let address = line.trim().strip_prefix(what);
+            address.unwrap_or_else(|| panic!("{line:?} {:?}", lines.try_iter().collect::<Vec<_>>())).to_owned()
+        };
+        let addresses = (0..listeners).map(|_| told("listening on ")).collect();
+        let metrics = arguments.contains(&"--metrics").then(|| told("metrics on ").parse().unwrap());
+        Self { child, addresses, metrics, lines, seen: Vec::new() }
     }
 
     pub(crate) fn address(&self) -> SocketAddr {

@@ -86,6 +86,7 @@ impl Host {
             output_ms: timeout_ms * dice.between(1, 4) as u32,
             connect_ms: timeout_ms + 200,
             close_ms: timeout_ms,
+            health_check_ms: 0,
         };
         options.socket =
             SocketOptions { user_timeout_ms: timeout_ms * plan.habits.user_timeout, ..SocketOptions::default() };

@@ -232,7 +232,7 @@ class Options(Struct):
         ("close_ms", c_uint32),
         ("half_open", c_uint32),
         ("deliver_beats", c_uint32),
-        ("reserved", c_uint32),
+        ("health_check_ms", c_uint32),
     ]
 
 

@@ -122,16 +122,13 @@ pub struct heartline_options {
     pub half_open: u32,
     /// Not 0: beats are shown too, as HEARTLINE_EVENT_BEAT. They are answered already.
     pub deliver_beats: u32,
-    /// 0.
-    pub reserved: u32,
+    /// A peer that leaves earlier than this after the open and has not sent a byte was a health check: the reason of its end. 0: off.
+    pub health_check_ms: u32,
 }
 
 // SAFETY: numbers alone.
 unsafe impl Sized_ for heartline_options {
     const FIRST_BYTES: usize = 80;
-    fn reserved_is_zero(&self) -> bool {
-        self.reserved == 0
-    }
 }
 
 /// Settings of a listener. A field that is 0 has its default.
@@ -249,9 +246,11 @@ impl heartline_options {
                 output_ms: limit(self.output_ms, limits.output_ms),
                 connect_ms: limit(self.connect_ms, limits.connect_ms),
                 close_ms: limit(self.close_ms, limits.close_ms),
+                health_check_ms: limit(self.health_check_ms, limits.health_check_ms),
             },
             half_open: self.half_open != 0,
             deliver_beats: self.deliver_beats != 0,
+            aside: false,
         })
     }
 }

@@ -1,12 +1,10 @@
 //! Counters: one by its name, and all as Prometheus text.
 
 use std::ffi::c_char;
-use std::fmt::Write;
 
 use super::{heartline_reactor, within};
 use crate::capi::buffers::{put_text, string};
 use crate::capi::codes::*;
-use crate::reactor::{Reactor, Reason};
 
 /// A counter by its name, such as "messages_in"; docs/c-guide.md lists them. Writes it to `*out`.
 ///
@@ -36,8 +34,8 @@ pub unsafe extern "C" fn heartline_reactor_counter(
     }
 }
 
-/// All counters, the closes by reason and the silences that ended, in Prometheus' text format: a string into `buffer`,
-/// cut at `size`. 16 KiB are enough.
+/// All counters, the closes by reason, and histograms of silences that ended, round trips, overshoots and turns, in
+/// Prometheus' text format: a string into `buffer`, cut at `size`. 16 KiB are enough.
 ///
 /// Returns its length without the NUL, whether it fitted or not; or HEARTLINE_ERR_NULL, _OVERLAP.
 /// One thread at a time.
@@ -51,45 +49,5 @@ pub unsafe extern "C" fn heartline_reactor_metrics(
     size: usize,
 ) -> i32 {
     // SAFETY: passed on.
-    unsafe { within(reactor, |engine| put_text(buffer, size, &text(&engine.reactor))) }
-}
-
-/// Writing to a string cannot fail.
-fn text(reactor: &Reactor) -> String {
-    let counters = reactor.counters();
-    let mut out = String::with_capacity(8 << 10);
-    for (name, value) in counters.each() {
-        let is_gauge = name.ends_with("_now") || name.ends_with("_max_us");
-        let (kind, tail) = if is_gauge { ("gauge", "") } else { ("counter", "_total") };
-        let _ = writeln!(out, "# TYPE heartline_{name}{tail} {kind}\nheartline_{name}{tail} {value}");
-    }
-    let _ = writeln!(out, "# TYPE heartline_closed_total counter");
-    for reason in Reason::ALL.iter().chain(&[Reason::Application(256)]) {
-        let _ = writeln!(out, "heartline_closed_total{{reason=\"{}\"}} {}", reason.name(), counters.closed(*reason));
-    }
-    let advisor = reactor.monitor().advisor();
-    let _ = writeln!(out, "# TYPE heartline_silence_ms summary");
-    // The shares are written out: printing floats would add a twentieth to the library.
-    for (name, share) in [("0.5", 0.5), ("0.9", 0.9), ("0.99", 0.99), ("0.999", 0.999), ("0.9999", 0.9999)] {
-        let _ = writeln!(out, "heartline_silence_ms{{quantile=\"{name}\"}} {}", advisor.quantile(share));
-    }
-    let _ = writeln!(out, "heartline_silence_ms_count {}", advisor.count());
-    out
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::reactor::Config;
-
-    #[test]
-    fn every_line_is_a_type_or_a_sample() {
-        let text = text(&Reactor::new(Config::default()).unwrap());
-        assert!(text.len() < 16 << 10, "the header promises that 16 KiB are enough");
-        for line in text.lines().filter(|line| !line.starts_with("# TYPE heartline_")) {
-            let (name, value) = line.rsplit_once(' ').unwrap();
-            assert!(name.starts_with("heartline_") && value.parse::<f64>().is_ok(), "{line}");
-        }
-        assert!(text.contains("heartline_closed_total{reason=\"silent\"} 0"));
-    }
+    unsafe { within(reactor, |engine| put_text(buffer, size, &engine.reactor.metrics_text())) }
 }

@@ -3,11 +3,12 @@
 use std::cell::Cell;
 use std::ffi::c_void;
 
+use super::engine::Engine;
 use super::{heartline_reactor, within};
 use crate::capi::buffers::bytes;
 use crate::capi::codec::heartline_slice;
 use crate::capi::codes::*;
-use crate::capi::guard::saturated;
+use crate::capi::guard::{Outcome, saturated};
 use crate::reactor::{ConnectionId, SendError};
 
 /// The most parts of one message.
@@ -74,10 +75,7 @@ pub unsafe extern "C" fn heartline_reactor_send_head(
         within(reactor, |engine| {
             let (head, message) = (bytes(head, head_len)?, bytes(data, len)?);
             let head = (head_len > 0).then_some(head);
-            match engine.reactor.send_with_head(ConnectionId::from_raw(id), head, &[message]) {
-                Ok(()) => Ok(0),
-                Err(error) => Err(send_error(&error)),
-            }
+            send_parts(engine, id, head, &[message])
         })
     }
 }
@@ -112,11 +110,16 @@ pub unsafe extern "C" fn heartline_reactor_sendv(
                 let part = parts.add(index).read_unaligned();
                 message.push(bytes(part.data, part.len)?);
             }
-            match engine.reactor.send_vectored(ConnectionId::from_raw(id), &message) {
-                Ok(()) => Ok(0),
-                Err(error) => Err(send_error(&error)),
-            }
+            send_parts(engine, id, None, &message)
         })
+    }
+}
+
+#[inline(never)]
+fn send_parts(engine: &mut Engine, id: u64, head: Option<&[u8]>, message: &[&[u8]]) -> Outcome {
+    match engine.reactor.send_with_head(ConnectionId::from_raw(id), head, message) {
+        Ok(()) => Ok(0),
+        Err(error) => Err(send_error(&error)),
     }
 }
 
