@@ -820,6 +820,10 @@ fn l06_a_death_is_a_proposal() {
         }
     });
     assert_eq!(host.times(0, VerdictKind::Dead)[3], 54_000);
+    let counters = host.monitor.counters();
+    assert_eq!((counters.dead, counters.proposed_again), (2, 2));
+    assert_eq!((counters.suspects, counters.revived), (2, 1));
+    assert_eq!(counters.asks, host.all(VerdictKind::Ask) as u64);
     assert!(host.monitor.is_empty() && host.monitor.deadline().is_none());
 }
 
@@ -1074,7 +1078,10 @@ fn l14_asks_are_reduced_only_by_answers() {
         assert_eq!(unanswered(&host), left);
     }
     assert_eq!(host.monitor.beat(0, Beat::Either, host.at()), Owed::Answer, "nobody asked, so it is an ask");
-    assert_eq!(host.monitor.counters().answers, u64::from(asks));
+    let _ = host.monitor.beat(0, Beat::Answer, host.at());
+    let counters = host.monitor.counters();
+    assert_eq!((counters.asks, counters.answers, counters.unasked_answers), (u64::from(asks), u64::from(asks), 1));
+    assert_eq!(counters.owed, 2);
 }
 
 #[test]
@@ -1209,6 +1216,35 @@ fn suspect_comes_once_and_revived_follows() {
 }
 
 #[test]
+fn a_suspect_that_nobody_was_told_of_is_taken_back_without_a_word() {
+    let (mut host, game) = Host::with(Policy::game());
+    host.add(0, game);
+    host.run(8_000);
+    assert!(host.monitor.state(0).unwrap().suspect);
+    host.monitor.spare(0, host.at());
+    host.monitor.spare(1, host.at());
+    assert!(!host.monitor.state(0).unwrap().suspect);
+    host.run(16_000);
+    assert_eq!(host.all(VerdictKind::Revived), 0);
+    assert_eq!(host.times(0, VerdictKind::Suspect), [8_000, 16_000]);
+    // Of the second it was told, so its end is told too.
+    host.heard(0);
+    host.run(16_000);
+    assert_eq!(host.times(0, VerdictKind::Revived), [16_000]);
+}
+
+#[test]
+fn a_wait_is_told_from_now_and_promised() {
+    let (mut host, game) = Host::with(Policy::game());
+    assert_eq!(host.monitor.wait_ms(host.at()), None);
+    host.add(0, game);
+    host.monitor.limit(0, Millis(100));
+    assert_eq!(host.monitor.wait_ms(Millis(40)), Some(60));
+    assert_eq!(host.monitor.wait_ms(Millis(140)), Some(0));
+    assert_eq!(host.monitor.woke(Millis(1_100)).unwrap().ms, 1_000);
+}
+
+#[test]
 fn revived_never_reaches_the_next_tenant_of_a_number() {
     let (mut host, game) = Host::with(Policy::game());
     host.add(0, game);
@@ -1238,6 +1274,16 @@ fn a_policy_redefined_changes_live_peers() {
     assert_eq!(host.times(0, VerdictKind::Revived), [9_000]);
     assert_eq!(host.times(0, VerdictKind::Suspect), [5_000, 240_000]);
     assert!(host.monitor.redefine(id, Policy::lan().with_suspect(1), host.at()).is_err());
+}
+
+#[test]
+fn a_policy_redefined_concerns_no_number_that_is_not_watched() {
+    // At such a time the slot of a number that nobody used looks as if it were filed for later.
+    let mut monitor = Monitor::new(MonitorConfig::default(), Millis((1 << 33) + 4_000_000));
+    let id = monitor.define(Policy::mobile()).unwrap();
+    monitor.add(5, id, Millis((1 << 33) + 4_000_000));
+    monitor.redefine(id, Policy::lan(), Millis((1 << 33) + 4_000_000)).unwrap();
+    assert_eq!((monitor.len(), monitor.counters().relinks), (1, 1));
 }
 
 #[test]
@@ -1387,6 +1433,88 @@ fn a_mass_silence_that_does_not_end_ends_in_deaths() {
     let first = host.log.iter().find(|(_, v)| v.kind == VerdictKind::Dead).unwrap().0;
     assert!((38_000 + 10_000..=38_000 + 15_004).contains(&first), "{first}");
     assert_eq!(host.monitor.counters().mass_silences, 1);
+}
+
+#[test]
+fn no_mass_is_what_falls_silent_over_a_longer_time_than_the_window() {
+    // A hundred in 10 s, and a hundred in 3 s; more than half within 2 s are a mass. In another part of the ring than 0.
+    for (each_ms, masses) in [(100, 0), (30, 1)] {
+        let guard = MassSilence { percent: 50, window_ms: 2_000, hold_ms: 30_000, min_peers: 100 };
+        let mut host = Host::new(MonitorConfig { mass_silence: Some(guard), ..MonitorConfig::default() });
+        let game = host.monitor.define(Policy::game()).unwrap();
+        for peer in 0..100 {
+            host.run(600_000 + u64::from(peer) * each_ms);
+            host.add(peer, game);
+        }
+        host.run(600_000 + 8_000 + 100 * each_ms);
+        assert_eq!(host.monitor.counters().mass_silences, masses);
+        let told = host.all(VerdictKind::Suspect);
+        assert_eq!(told, if masses == 0 { 100 } else { 50 });
+    }
+}
+
+#[test]
+fn a_mass_silence_ends_when_fewer_than_half_of_the_share_are_silent() {
+    let guard = MassSilence { percent: 40, window_ms: 5_000, hold_ms: 30_000, min_peers: 10 };
+    let mut host = Host::new(MonitorConfig { mass_silence: Some(guard), ..MonitorConfig::default() });
+    let game = host.monitor.define(Policy::game()).unwrap();
+    (0..100).for_each(|peer| host.add(peer, game));
+    for second in 8..=30 {
+        host.run(second * 1_000);
+        (20..100).for_each(|peer| host.heard(peer));
+    }
+    // A fifth is half of the share: still held.
+    host.run(30_000);
+    let counters = host.monitor.counters();
+    assert_eq!((counters.suspects, counters.held, counters.mass_silences), (40, 60, 1));
+    assert_eq!((host.all(VerdictKind::Suspect), host.all(VerdictKind::Dead)), (40, 0));
+    // One fewer ends it: timeout - interval for those who have nothing left.
+    host.heard(19);
+    for second in 30..50 {
+        host.run(second * 1_000);
+        (19..100).for_each(|peer| host.heard(peer));
+    }
+    assert!((0..19).all(|peer| host.times(peer, VerdictKind::Dead)[0] == 45_000));
+    assert_eq!(host.monitor.counters().dead, 19);
+}
+
+#[test]
+fn after_a_hold_that_ran_out_there_is_no_other_for_the_longest_timeout() {
+    let guard = MassSilence { percent: 30, window_ms: 5_000, hold_ms: 10_000, min_peers: 10 };
+    let mut host = Host::new(MonitorConfig { mass_silence: Some(guard), ..MonitorConfig::default() });
+    let game = host.monitor.define(Policy::game()).unwrap();
+    (0..100).for_each(|peer| host.add(peer, game));
+    // Held from 8 to 18 s. Whoever is silent then is told, but for ten who revive, and dies 12 s later.
+    host.run(20_000);
+    assert_eq!(host.all(VerdictKind::Suspect), 100);
+    for to in [27_000, 29_996] {
+        (0..10).for_each(|peer| host.heard(peer));
+        host.run(to);
+    }
+    (0..10).for_each(|peer| host.monitor.remove(peer));
+    (100..160).for_each(|peer| host.add(peer, game));
+    host.run_with(30_000, |monitor, _, v| {
+        if v.kind == VerdictKind::Dead {
+            monitor.remove(v.peer);
+        }
+    });
+    assert_eq!(host.monitor.len(), 60);
+    (160..200).for_each(|peer| host.add(peer, game));
+    // A tick before the timeout is over sixty of a hundred are no mass; then they are.
+    host.run(37_996);
+    assert_eq!((host.all(VerdictKind::Suspect), host.monitor.counters().mass_silences), (160, 1));
+    host.run(38_000);
+    let masses: Vec<_> =
+        host.log.iter().filter(|(_, v)| v.peer == Verdict::NOBODY).map(|(at, v)| (*at, v.kind)).collect();
+    let mass = |silent, of| VerdictKind::MassSilence { silent, of };
+    assert_eq!(
+        masses,
+        [(8_000, mass(31, 100)), (38_000, mass(61, 100))],
+        "all who revived, died or were removed are out"
+    );
+    let counters = host.monitor.counters();
+    assert_eq!((counters.suspects, counters.held, counters.mass_silences), (160, 70 + 40, 2));
+    assert_eq!((counters.revived, counters.dead), (10, 90));
 }
 
 #[test]
