@@ -143,6 +143,28 @@ fn l02_rtt_every_asks_on_busy_links_too() {
 }
 
 #[test]
+fn l02_while_an_answer_is_missing_no_round_trip_is_asked_for() {
+    let (mut host, game) = Host::with(asking().with_rtt_every(1_000));
+    host.add(0, game);
+    for step in 1..=100 {
+        host.run(step * 100);
+        host.heard(0);
+    }
+    assert_eq!(host.all(VerdictKind::Ask), 1, "nobody would know which ask was answered");
+    // Looked at each period: the first one that ends after the answer brings the next ask, whatever else it was filed for.
+    let asked = host.times(0, VerdictKind::Ask)[0];
+    let ends = |now: u64| asked + (now - asked).div_ceil(1_000) * 1_000;
+    let period = ends(10_000);
+    host.monitor.limit(0, Millis(period + 500));
+    host.run(period + 600);
+    assert_eq!(host.all(VerdictKind::Limit), 1);
+    let _ = host.monitor.beat(0, Beat::Answer, host.at());
+    host.run(period + 1_000 + TICK_MS);
+    let again = host.times(0, VerdictKind::Ask)[1];
+    assert!((host.now - 500..=period + 1_000 + TICK_MS).contains(&again), "{again}, period from {period}");
+}
+
+#[test]
 fn l03_traffic_never_touches_the_wheel() {
     const PEERS: u32 = under_miri(4, 100) as u32;
     const STEP_MS: u64 = under_miri(200, 10);
@@ -169,13 +191,29 @@ fn l03_only_a_nearer_limit_relinks() {
     assert_eq!(host.monitor.counters().relinks, 0);
     host.monitor.limit(0, Millis(3_000));
     assert_eq!(host.monitor.counters().relinks, 1);
-    host.monitor.limit(0, Millis(4_000));
-    assert_eq!(host.monitor.counters().relinks, 1);
+    for at in [4_000, 3_000] {
+        host.monitor.limit(0, Millis(at));
+        assert_eq!(host.monitor.counters().relinks, 1);
+    }
     host.run(7_000);
     assert_eq!(host.times(0, VerdictKind::Limit), [3_000]);
     host.monitor.limit(0, Millis(7_002));
     host.run(7_500);
     assert_eq!(host.times(0, VerdictKind::Limit), [3_000, 7_004]);
+    assert_eq!(host.monitor.counters().limits, 2);
+}
+
+#[test]
+fn l03_what_brings_nothing_nearer_costs_neither_a_relink_nor_a_visit() {
+    let (mut host, game) = Host::with(asking());
+    host.add(0, game);
+    let deadline = host.monitor.deadline();
+    // No ask waited for the first frame, and a grace until now is none.
+    host.monitor.first_frame(0, host.at());
+    host.monitor.grace(0, host.at());
+    assert_eq!((host.monitor.counters().relinks, host.monitor.deadline()), (0, deadline));
+    host.run(10);
+    assert_eq!(host.monitor.counters().visits, 0);
 }
 
 #[test]
@@ -239,6 +277,7 @@ fn l05_all_of_a_stall_counts_for_nobody_and_the_dead_are_still_found() {
     host.monitor.promise(Some(Millis(11_000)));
     host.now = 3_611_000;
     assert_eq!(host.monitor.woke(host.at()).unwrap().ms, 3_600_000);
+    assert_eq!(host.monitor.deadline(), Some(host.at()), "the stall is told at once");
     host.run(3_625_999);
     assert_eq!(host.all(VerdictKind::Dead), 0);
     host.run(3_626_000);
@@ -526,6 +565,16 @@ fn l05_lateness_within_the_granularity_is_jitter_and_counts() {
 }
 
 #[test]
+fn l05_a_call_that_is_late_by_the_granularity_leaves_the_promise() {
+    let (mut host, game) = Host::with(Policy::game());
+    host.add(0, game);
+    host.stop(1_000, 100);
+    host.monitor.pause(0, host.at());
+    assert_eq!(host.monitor.stalls().count, 0);
+    assert_eq!(host.monitor.woke(Millis(1_150)).unwrap().ms, 150);
+}
+
+#[test]
 fn l05_a_promise_is_judged_once() {
     let (mut host, game) = Host::with(Policy::game());
     host.add(0, game);
@@ -678,9 +727,82 @@ fn l05_a_busy_process_still_finds_the_dead() {
 }
 
 #[test]
+fn l05_with_nobody_to_watch_there_is_nothing_to_be_late_for() {
+    let (mut host, game) = Host::with(Policy::game());
+    host.stop(1_000, 60_000);
+    assert_eq!(host.monitor.woke(host.at()), None);
+    host.add(0, game);
+    host.run(host.now + 8_000);
+    assert_eq!((host.monitor.stalls().count, host.times(0, VerdictKind::Suspect)), (0, vec![69_000]));
+}
+
+#[test]
+fn l05_a_step_that_nobody_promised_is_attended_up_to_ten_days() {
+    const DAY: u64 = 24 * 3_600_000;
+    let mut monitor = Monitor::new(MonitorConfig::default(), Millis(0));
+    let none = monitor.define(Policy::none()).unwrap();
+    monitor.add(0, none, Millis(0));
+    for to in [9 * DAY, 19 * DAY] {
+        assert_eq!(monitor.woke(Millis(to)), None);
+        assert_eq!(monitor.silence_ms(0, Millis(to)), Some(to as u32));
+        assert_eq!(monitor.stalls().count, 0);
+    }
+    assert_eq!(monitor.woke(Millis(29 * DAY + 7)).unwrap().ms, 7);
+    assert_eq!(monitor.woke(Millis(40 * DAY + 7)).unwrap().ms, DAY);
+    // The same where another call is the first to show it; one that shows none leaves the step as it is.
+    monitor.pause(0, Millis(50 * DAY + 7));
+    assert_eq!(monitor.stalls().count, 2);
+    assert_eq!(monitor.woke(Millis(50 * DAY + 14)).unwrap().ms, 7);
+    monitor.resume(0, Millis(60 * DAY + 22));
+    assert_eq!((monitor.stalls().count, monitor.stalls().ms), (4, DAY + 7 + 7 + 8));
+}
+
+#[test]
+fn l05_who_was_heard_in_a_turn_that_ran_long_is_found_in_time() {
+    // The turn has one time for all it does; what it read is stamped with the clock, and a stall follows.
+    let (mut host, game) = Host::with(Policy::game());
+    host.add(0, game);
+    host.monitor.limit(0, Millis(1_000));
+    host.run(996);
+    host.monitor.heard(0, Millis(6_000));
+    host.run(1_000);
+    assert_eq!(host.times(0, VerdictKind::Limit), [1_000]);
+    host.stop(1_004, 60_000);
+    let woken = host.now;
+    host.run(woken + 30_000);
+    assert_eq!(host.times(0, VerdictKind::Suspect), [woken + 8_000]);
+    assert_eq!(host.times(0, VerdictKind::Dead)[0], woken + 20_000);
+}
+
+#[test]
+fn l05_who_is_to_be_asked_anew_is_asked_by_the_policy_that_it_follows_then() {
+    // Nobody is judged, so a stall grants nothing. Asked within 5 s, and silent for 6 s when the stall is found.
+    for (interval_ms, at_once, none_before) in [(5_500, true, 0), (6_000, true, 0), (20_000, false, 20_500)] {
+        let unjudged = asking().with_timeout(0);
+        let (mut host, id) = Host::with(unjudged);
+        let other = host.monitor.define(unjudged.with_interval(interval_ms)).unwrap();
+        host.add(0, id);
+        host.run(6_000);
+        assert_eq!(host.all(VerdictKind::Ask), 1);
+        host.stop(6_000, 60_000);
+        host.monitor.woke(host.at());
+        host.monitor.set_policy(0, other, host.at());
+        host.run(66_000);
+        assert_eq!(host.all(VerdictKind::Ask), if at_once { 2 } else { 1 }, "{interval_ms}");
+        // Looked at when its silence is as long as the new interval: the old one's promise is forgotten.
+        host.monitor.limit(0, Millis(60_000 + 20_100));
+        host.run(60_000 + none_before.max(20_500));
+        assert!(at_once || host.all(VerdictKind::Ask) == 1, "{interval_ms}");
+        host.run(60_000 + 25_000);
+        assert!(host.all(VerdictKind::Ask) >= 2, "{interval_ms}");
+    }
+}
+
+#[test]
 fn l06_a_death_is_a_proposal() {
     let (mut host, game) = Host::with(asking());
     host.add(0, game);
+    assert!(!host.monitor.is_empty());
     host.run(34_000);
     // Neither removed nor heard: proposed again after another interval, and not asked meanwhile.
     assert_eq!(host.times(0, VerdictKind::Dead), [20_000, 25_000, 30_000]);
@@ -698,6 +820,10 @@ fn l06_a_death_is_a_proposal() {
         }
     });
     assert_eq!(host.times(0, VerdictKind::Dead)[3], 54_000);
+    let counters = host.monitor.counters();
+    assert_eq!((counters.dead, counters.proposed_again), (2, 2));
+    assert_eq!((counters.suspects, counters.revived), (2, 1));
+    assert_eq!(counters.asks, host.all(VerdictKind::Ask) as u64);
     assert!(host.monitor.is_empty() && host.monitor.deadline().is_none());
 }
 
@@ -727,6 +853,31 @@ fn l07_asks_never_in_step() {
     assert!(*in_a_tick.values().max().unwrap() <= 16, "{}", in_a_tick.values().max().unwrap());
     let first: std::collections::HashSet<_> = (0..PEERS).map(|peer| host.times(peer, VerdictKind::Ask)[0]).collect();
     assert!(first.len() > PEERS as usize * 2 / 5);
+}
+
+#[test]
+fn l07_without_jitter_asks_come_on_the_interval_and_none_with_a_death() {
+    // An ask goes out a tick before its interval ends: a fourth would be due in the millisecond of the death.
+    let policy = asking().with_interval(5_000 + TICK_MS as u32).with_jitter(0);
+    let (mut host, id) = Host::with(policy);
+    (0..3).for_each(|peer| host.add(peer, id));
+    host.run(24_000);
+    for peer in 0..3 {
+        assert_eq!(host.times(peer, VerdictKind::Ask), [5_000, 10_000, 15_000]);
+        assert_eq!(host.times(peer, VerdictKind::Dead), [20_000]);
+    }
+}
+
+#[test]
+fn l07_no_seed_brings_the_peers_into_step() {
+    for seed in [0, 1, u64::MAX, u64::MAX << 32] {
+        let mut host = Host::new(MonitorConfig { seed, ..MonitorConfig::default() });
+        let game = host.monitor.define(asking()).unwrap();
+        (0..100).for_each(|peer| host.add(peer, game));
+        host.run(5_000);
+        let first: std::collections::HashSet<_> = (0..100).map(|peer| host.times(peer, VerdictKind::Ask)[0]).collect();
+        assert!(first.len() > 80, "{} times for seed {seed:#x}", first.len());
+    }
 }
 
 #[test]
@@ -779,12 +930,34 @@ fn l08_visits_are_bounded_too() {
     (0..n).for_each(|peer| host.add(peer, lan));
     (0..n).for_each(|peer| host.monitor.heard(peer, Millis(3_900)));
     let (mut verdicts, mut before) = (Vec::new(), 0);
-    while host.monitor.advance(Millis(4_000), &mut verdicts) {
+    loop {
+        let more = host.monitor.advance(Millis(4_000), &mut verdicts);
         let visits = host.monitor.counters().visits;
         assert!(visits - before <= 64);
         before = visits;
+        if !more {
+            break;
+        }
     }
     assert!(verdicts.is_empty());
+    assert_eq!(before, u64::from(n), "each was looked at once");
+}
+
+#[test]
+fn l08_revivals_are_bounded_too() {
+    let mut host = Host::new(MonitorConfig { verdicts_per_turn: 2, ..MonitorConfig::default() });
+    let game = host.monitor.define(Policy::game()).unwrap();
+    (0..5).for_each(|peer| host.add(peer, game));
+    host.run(10_000);
+    (0..5).for_each(|peer| host.heard(peer));
+    let (mut verdicts, mut told) = (Vec::new(), Vec::new());
+    for expected in [2, 2, 1] {
+        host.monitor.advance(host.at(), &mut verdicts);
+        assert_eq!(verdicts.len(), expected);
+        told.extend(verdicts.drain(..).map(|v| (v.peer, v.kind)));
+    }
+    assert_eq!(told, [0, 1, 2, 3, 4].map(|peer| (peer, VerdictKind::Revived)));
+    assert_eq!(host.monitor.counters().revived, 5);
 }
 
 #[test]
@@ -905,7 +1078,10 @@ fn l14_asks_are_reduced_only_by_answers() {
         assert_eq!(unanswered(&host), left);
     }
     assert_eq!(host.monitor.beat(0, Beat::Either, host.at()), Owed::Answer, "nobody asked, so it is an ask");
-    assert_eq!(host.monitor.counters().answers, u64::from(asks));
+    let _ = host.monitor.beat(0, Beat::Answer, host.at());
+    let counters = host.monitor.counters();
+    assert_eq!((counters.asks, counters.answers, counters.unasked_answers), (u64::from(asks), u64::from(asks), 1));
+    assert_eq!(counters.owed, 2);
 }
 
 #[test]
@@ -938,6 +1114,18 @@ fn l14_what_a_beat_is_taken_for() {
     // Of nobody it is what it says.
     assert_eq!(host.monitor.taken_for(99, Beat::Answer), Beat::Answer);
     assert_eq!(host.monitor.taken_for(99, Beat::Either), Beat::Ask);
+}
+
+#[test]
+fn l14_a_round_trip_is_told_up_to_65_534_ms() {
+    for (took_ms, told_ms) in [(65_533, 65_533), (65_534, 65_534), (65_535, 65_534), (70_000, 65_534)] {
+        let (mut host, id) = Host::with(Policy::mobile().with_role(Role::Ask));
+        host.add(0, id);
+        host.run(180_000);
+        let asked = host.times(0, VerdictKind::Ask)[0];
+        assert_eq!(host.monitor.beat(0, Beat::Answer, Millis(asked + took_ms)), Owed::Nothing);
+        assert_eq!(host.monitor.state(0).unwrap().rtt_ms, Some(told_ms));
+    }
 }
 
 #[test]
@@ -999,6 +1187,8 @@ fn l14_a_round_trip_is_measured_with_one_ask_outstanding() {
 #[test]
 fn l15_silences_that_ended_are_remembered() {
     let (mut host, game) = Host::with(Policy::game());
+    // It has no interval.
+    host.monitor.define(Policy::none()).unwrap();
     host.add(0, game);
     for silence in [1_000, 2_000, 3_000, 7_000, 15_000, 19_000] {
         host.run(host.now + silence);
@@ -1023,6 +1213,35 @@ fn suspect_comes_once_and_revived_follows() {
     let revived = host.log.last().unwrap().1;
     assert_eq!((revived.kind, revived.silence_ms), (VerdictKind::Revived, 12_345));
     assert!(!host.monitor.state(0).unwrap().suspect);
+}
+
+#[test]
+fn a_suspect_that_nobody_was_told_of_is_taken_back_without_a_word() {
+    let (mut host, game) = Host::with(Policy::game());
+    host.add(0, game);
+    host.run(8_000);
+    assert!(host.monitor.state(0).unwrap().suspect);
+    host.monitor.spare(0, host.at());
+    host.monitor.spare(1, host.at());
+    assert!(!host.monitor.state(0).unwrap().suspect);
+    host.run(16_000);
+    assert_eq!(host.all(VerdictKind::Revived), 0);
+    assert_eq!(host.times(0, VerdictKind::Suspect), [8_000, 16_000]);
+    // Of the second it was told, so its end is told too.
+    host.heard(0);
+    host.run(16_000);
+    assert_eq!(host.times(0, VerdictKind::Revived), [16_000]);
+}
+
+#[test]
+fn a_wait_is_told_from_now_and_promised() {
+    let (mut host, game) = Host::with(Policy::game());
+    assert_eq!(host.monitor.wait_ms(host.at()), None);
+    host.add(0, game);
+    host.monitor.limit(0, Millis(100));
+    assert_eq!(host.monitor.wait_ms(Millis(40)), Some(60));
+    assert_eq!(host.monitor.wait_ms(Millis(140)), Some(0));
+    assert_eq!(host.monitor.woke(Millis(1_100)).unwrap().ms, 1_000);
 }
 
 #[test]
@@ -1055,6 +1274,16 @@ fn a_policy_redefined_changes_live_peers() {
     assert_eq!(host.times(0, VerdictKind::Revived), [9_000]);
     assert_eq!(host.times(0, VerdictKind::Suspect), [5_000, 240_000]);
     assert!(host.monitor.redefine(id, Policy::lan().with_suspect(1), host.at()).is_err());
+}
+
+#[test]
+fn a_policy_redefined_concerns_no_number_that_is_not_watched() {
+    // At such a time the slot of a number that nobody used looks as if it were filed for later.
+    let mut monitor = Monitor::new(MonitorConfig::default(), Millis((1 << 33) + 4_000_000));
+    let id = monitor.define(Policy::mobile()).unwrap();
+    monitor.add(5, id, Millis((1 << 33) + 4_000_000));
+    monitor.redefine(id, Policy::lan(), Millis((1 << 33) + 4_000_000)).unwrap();
+    assert_eq!((monitor.len(), monitor.counters().relinks), (1, 1));
 }
 
 #[test]
@@ -1106,8 +1335,9 @@ fn unjudged_peers_live_for_ever() {
     host.add(0, none);
     host.run(400 * 24 * 3_600_000);
     assert!(host.log.is_empty());
-    // Two looks a day at most, each with its way down the wheel.
-    assert!(host.monitor.counters().visits < 400 * 2 * 4);
+    // Two looks a day at most.
+    let visits = host.monitor.counters().visits;
+    assert!((1..400 * 2).contains(&visits), "{visits}");
     assert_eq!(host.monitor.state(0).unwrap().silence_ms / (24 * 3_600_000), 14);
 }
 
@@ -1206,6 +1436,88 @@ fn a_mass_silence_that_does_not_end_ends_in_deaths() {
 }
 
 #[test]
+fn no_mass_is_what_falls_silent_over_a_longer_time_than_the_window() {
+    // A hundred in 10 s, and a hundred in 3 s; more than half within 2 s are a mass. In another part of the ring than 0.
+    for (each_ms, masses) in [(100, 0), (30, 1)] {
+        let guard = MassSilence { percent: 50, window_ms: 2_000, hold_ms: 30_000, min_peers: 100 };
+        let mut host = Host::new(MonitorConfig { mass_silence: Some(guard), ..MonitorConfig::default() });
+        let game = host.monitor.define(Policy::game()).unwrap();
+        for peer in 0..100 {
+            host.run(600_000 + u64::from(peer) * each_ms);
+            host.add(peer, game);
+        }
+        host.run(600_000 + 8_000 + 100 * each_ms);
+        assert_eq!(host.monitor.counters().mass_silences, masses);
+        let told = host.all(VerdictKind::Suspect);
+        assert_eq!(told, if masses == 0 { 100 } else { 50 });
+    }
+}
+
+#[test]
+fn a_mass_silence_ends_when_fewer_than_half_of_the_share_are_silent() {
+    let guard = MassSilence { percent: 40, window_ms: 5_000, hold_ms: 30_000, min_peers: 10 };
+    let mut host = Host::new(MonitorConfig { mass_silence: Some(guard), ..MonitorConfig::default() });
+    let game = host.monitor.define(Policy::game()).unwrap();
+    (0..100).for_each(|peer| host.add(peer, game));
+    for second in 8..=30 {
+        host.run(second * 1_000);
+        (20..100).for_each(|peer| host.heard(peer));
+    }
+    // A fifth is half of the share: still held.
+    host.run(30_000);
+    let counters = host.monitor.counters();
+    assert_eq!((counters.suspects, counters.held, counters.mass_silences), (40, 60, 1));
+    assert_eq!((host.all(VerdictKind::Suspect), host.all(VerdictKind::Dead)), (40, 0));
+    // One fewer ends it: timeout - interval for those who have nothing left.
+    host.heard(19);
+    for second in 30..50 {
+        host.run(second * 1_000);
+        (19..100).for_each(|peer| host.heard(peer));
+    }
+    assert!((0..19).all(|peer| host.times(peer, VerdictKind::Dead)[0] == 45_000));
+    assert_eq!(host.monitor.counters().dead, 19);
+}
+
+#[test]
+fn after_a_hold_that_ran_out_there_is_no_other_for_the_longest_timeout() {
+    let guard = MassSilence { percent: 30, window_ms: 5_000, hold_ms: 10_000, min_peers: 10 };
+    let mut host = Host::new(MonitorConfig { mass_silence: Some(guard), ..MonitorConfig::default() });
+    let game = host.monitor.define(Policy::game()).unwrap();
+    (0..100).for_each(|peer| host.add(peer, game));
+    // Held from 8 to 18 s. Whoever is silent then is told, but for ten who revive, and dies 12 s later.
+    host.run(20_000);
+    assert_eq!(host.all(VerdictKind::Suspect), 100);
+    for to in [27_000, 29_996] {
+        (0..10).for_each(|peer| host.heard(peer));
+        host.run(to);
+    }
+    (0..10).for_each(|peer| host.monitor.remove(peer));
+    (100..160).for_each(|peer| host.add(peer, game));
+    host.run_with(30_000, |monitor, _, v| {
+        if v.kind == VerdictKind::Dead {
+            monitor.remove(v.peer);
+        }
+    });
+    assert_eq!(host.monitor.len(), 60);
+    (160..200).for_each(|peer| host.add(peer, game));
+    // A tick before the timeout is over sixty of a hundred are no mass; then they are.
+    host.run(37_996);
+    assert_eq!((host.all(VerdictKind::Suspect), host.monitor.counters().mass_silences), (160, 1));
+    host.run(38_000);
+    let masses: Vec<_> =
+        host.log.iter().filter(|(_, v)| v.peer == Verdict::NOBODY).map(|(at, v)| (*at, v.kind)).collect();
+    let mass = |silent, of| VerdictKind::MassSilence { silent, of };
+    assert_eq!(
+        masses,
+        [(8_000, mass(31, 100)), (38_000, mass(61, 100))],
+        "all who revived, died or were removed are out"
+    );
+    let counters = host.monitor.counters();
+    assert_eq!((counters.suspects, counters.held, counters.mass_silences), (160, 70 + 40, 2));
+    assert_eq!((counters.revived, counters.dead), (10, 90));
+}
+
+#[test]
 fn who_was_paused_through_a_mass_silence_is_suspect_before_it_is_dead() {
     let guard = MassSilence { percent: 30, window_ms: 5_000, hold_ms: 30_000, min_peers: 10 };
     let mut host = Host::new(MonitorConfig { mass_silence: Some(guard), ..MonitorConfig::default() });
@@ -1285,6 +1597,7 @@ fn l02_a_peer_that_talks_all_the_time_hears_from_us_every_interval_all_the_same(
             // L2: traffic of ours replaces the beats.
             match speak_every {
                 Some(often) if often < interval / 2 => assert_eq!(asks, [0; 0]),
+                None => assert!(asks.len() as u64 <= host.now / interval + 1, "{} asks", asks.len()),
                 _ => assert!(asks.len() as u64 <= 2 * host.now / interval, "{} asks", asks.len()),
             }
         }
@@ -1300,4 +1613,63 @@ fn l02_a_host_that_does_not_tell_what_it_sends_asks_only_the_silent() {
         host.heard(7);
     }
     assert_eq!(host.all(VerdictKind::Ask), 0);
+}
+
+/// 5 s without jitter: asks go out a tick before; looks come twice an interval.
+fn telling(policy: Policy) -> (Host, PolicyId) {
+    let mut host = Host::new(MonitorConfig { tells_sends: true, ..MonitorConfig::default() });
+    let id = host.monitor.define(policy.with_jitter(0)).unwrap();
+    host.add(0, id);
+    (host, id)
+}
+
+/// Peer 0 talks each 100 ms until `to`.
+fn talk(host: &mut Host, to: u64) {
+    while host.now < to {
+        host.run((host.now / 100 + 1) * 100);
+        host.heard(0);
+    }
+}
+
+#[test]
+fn l02_our_silence_matters_to_nobody_who_is_not_to_be_asked() {
+    let (mut host, _) = telling(asking().with_after_first_frame(true));
+    talk(&mut host, 12_000);
+    assert_eq!(host.all(VerdictKind::Ask), 0, "its first frame has not come (L13)");
+    host.monitor.first_frame(0, host.at());
+    talk(&mut host, 18_000);
+    assert!((1..=2).contains(&host.all(VerdictKind::Ask)), "{}", host.all(VerdictKind::Ask));
+    // Nor is it asked while it is paused (L10), or once its death was proposed (L6).
+    let asked = host.all(VerdictKind::Ask);
+    host.monitor.pause(0, host.at());
+    host.run(60_000);
+    assert_eq!(host.all(VerdictKind::Ask), asked);
+    host.monitor.resume(0, host.at());
+    host.run(100_000);
+    let dead = host.times(0, VerdictKind::Dead);
+    assert!(dead.len() > 2 && host.times(0, VerdictKind::Ask).iter().all(|at| *at < dead[0]));
+}
+
+#[test]
+fn l02_a_suspect_is_not_asked_out_of_turn() {
+    let (mut host, _) = telling(asking());
+    host.run(7_000);
+    host.monitor.spoke(0);
+    host.run(9_000);
+    // Looked at at 7,496, where we had spoken; at 8,000 we had not since, but it is asked 5 s after the last ask anyway.
+    assert_eq!(host.times(0, VerdictKind::Suspect), [8_000]);
+    assert_eq!(host.times(0, VerdictKind::Ask), [4_996]);
+}
+
+#[test]
+fn l02_what_we_said_before_a_longer_interval_began_is_counted_from_when_we_said_it() {
+    let (mut host, _) = telling(asking());
+    let slow = host.monitor.define(Policy::web().with_role(Role::Ask).with_jitter(0)).unwrap();
+    talk(&mut host, 2_400);
+    host.monitor.spoke(0);
+    talk(&mut host, 3_000);
+    host.monitor.set_policy(0, slow, host.at());
+    talk(&mut host, 40_000);
+    let first = host.times(0, VerdictKind::Ask)[0];
+    assert!(first <= 2_400 + 25_000 + TICK_MS, "{first}");
 }

@@ -6,8 +6,9 @@ mod support;
 
 use heartline::liveness::{Policy, Role};
 use heartline::reactor::net::Parting;
-use heartline::reactor::{Close, Config, ConnectionId, Events, Options, Reason};
-use support::kernel::{Rig, World};
+use heartline::reactor::{Address, Close, Config, ConnectionId, Events, Options, Reason};
+use heartline::time::TICK_MS;
+use support::kernel::{Call, Rig, World};
 use support::{What, framed, length, options, policy};
 
 /// Options of a policy that judges by this timeout.
@@ -805,6 +806,40 @@ fn a_host_that_comes_back_when_wait_ms_says_is_never_late() {
 }
 
 #[test]
+fn who_dials_after_an_hour_without_connections_is_not_late() {
+    let mut rig = Rig::default();
+    rig.poll(0);
+    rig.kernel.pass(3_600_000);
+    rig.kernel.world(|world| world.refusals = vec![(Call::Connected, 115); 10]);
+    let began = rig.now_ms();
+    let id = rig.reactor.connect(&Address::Inherited(0), &length(), 0).unwrap();
+    let connect_ms = length().limits.connect_ms.into();
+    while rig.is_live(id) {
+        // What it promises is not for the hour in which nobody was watched.
+        let wait_ms = rig.reactor.wait_ms().unwrap();
+        rig.kernel.pass(wait_ms);
+        rig.poll(0);
+        assert_eq!(rig.reactor.counters().stalls, 0, "after {wait_ms} ms");
+    }
+    let took = rig.history.last().unwrap().0 - began;
+    assert!((connect_ms..=connect_ms + TICK_MS).contains(&took), "{took}");
+}
+
+#[test]
+fn a_call_in_time_leaves_the_promise_that_a_stop_after_it_breaks() {
+    let mut rig = Rig::default();
+    let options = judged(&mut rig, Role::Watch, 4000);
+    rig.listen(options);
+    let (_, id) = rig.peer();
+    rig.kernel.pass(10);
+    rig.reactor.grace(id, 0);
+    rig.kernel.pass(3_600_000);
+    rig.poll(0);
+    assert!(rig.is_live(id));
+    assert_eq!(rig.reactor.counters().stalls, 1);
+}
+
+#[test]
 fn an_application_that_stops_after_the_first_accept_of_all_kills_nobody() {
     let mut rig = Rig::default();
     let options = judged(&mut rig, Role::Ask, 4000);
@@ -927,11 +962,11 @@ fn a_paused_connection_is_not_asked_beyond_what_can_be_counted() {
     rig.reactor.pause(id);
     rig.run(255 * 20 + 3_000);
     assert_eq!((rig.reactor.counters().asks_out, rig.output(socket).len()), (254, 254 * 4));
-    // All answers come at once when it reads again: none is taken for an ask.
-    rig.kernel.world(|world| world.bytes(socket, &framed(b"").repeat(254)));
+    // All answers come at once when it reads again, and an ask of its own behind them: each is taken for what it is.
+    rig.kernel.world(|world| world.bytes(socket, &framed(b"").repeat(255)));
     rig.reactor.resume(id);
     rig.run(15);
-    assert_eq!((rig.reactor.counters().answers_in, rig.reactor.counters().asks_in), (254, 0));
+    assert_eq!((rig.reactor.counters().answers_in, rig.reactor.counters().asks_in), (254, 1));
     rig.run(100);
     assert!(rig.reactor.counters().asks_out > 254, "asked again");
 }
