@@ -1012,6 +1012,24 @@ fn l10_a_paused_peer_is_neither_asked_nor_judged() {
 }
 
 #[test]
+fn l10_who_is_resumed_is_asked_anew_even_if_its_death_comes_in_between() {
+    let (mut host, game) = Host::with(asking());
+    let slower = host.monitor.define(Policy::im().with_role(Role::Ask)).unwrap();
+    host.add(0, game);
+    host.run(23_000);
+    host.monitor.pause(0, host.at());
+    host.run(30_000);
+    host.monitor.resume(0, host.at());
+    host.run(30_000);
+    assert_eq!(host.times(0, VerdictKind::Dead), [20_000, 30_000]);
+    // By its other policy it is not dead.
+    let asks = host.all(VerdictKind::Ask);
+    host.monitor.set_policy(0, slower, host.at());
+    host.run(30_000);
+    assert_eq!(host.all(VerdictKind::Ask), asks + 1);
+}
+
+#[test]
 fn l12_profiles_from_practice() {
     for (name, times) in [
         ("lan", (2_000, 4_000, 8_000)),

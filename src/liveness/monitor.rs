@@ -360,7 +360,7 @@ impl Monitor {
         self.woke(now);
         self.let_go_of_hold();
         let full = verdicts.len().saturating_add(most);
-        if self.stalled_ms > 0 && most > 0 {
+        if self.stalled_ms > 0 && most != 0 {
             let silence_ms = u32::try_from(std::mem::take(&mut self.stalled_ms)).unwrap_or(u32::MAX);
             verdicts.push(Verdict { peer: Verdict::NOBODY, kind: VerdictKind::Stalled, silence_ms, overshoot_ms: 0 });
         }

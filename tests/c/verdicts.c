@@ -142,6 +142,7 @@ static void stalls(void)
             EXPECT(heartline_monitor_woke(monitor, back), 0);
         }
         heartline_verdict verdict;
+        EXPECT(heartline_monitor_advance(monitor, back, NULL, 0), 0); /* without room for it it waits */
         EXPECT(heartline_monitor_advance(monitor, back, &verdict, 1), 1);
         IS(verdict, HEARTLINE_VERDICT_STALLED, 0, 60000, 0, 0);
         EXPECT(info_at(monitor, peer, back).silence_ms, INTERVAL); /* timeout - interval is granted */
