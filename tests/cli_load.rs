@@ -347,8 +347,9 @@ fn who_freezes_is_found_on_time_and_each_close_is_counted() {
     assert_eq!(report["connections"]["open_at_end"], 70);
     let closed = server.end()["closed"].clone();
     let reasons = |names: [&str; 4]| names.map(|name| closed[name].as_u64().unwrap_or(0));
-    // The seventy that lived leave with a FIN at the end.
-    assert_eq!(reasons(["silent", "frame_stalled", "peer_reset", "peer_closed"]), [15, 7, 6, 72], "{closed}");
+    // The seventy that lived leave at the end, with a reset whom an answer has reached that it had not read.
+    let [silent, stalled, reset, left] = reasons(["silent", "frame_stalled", "peer_reset", "peer_closed"]);
+    assert!((silent, stalled, reset + left) == (15, 7, 78) && reset >= 6 && left >= 2, "{closed}");
 }
 
 #[test]
