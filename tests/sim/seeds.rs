@@ -71,6 +71,12 @@ pub const NAMED: &[Named] = &[
         showed: "a message that found the arena full put off the rest of its read to the next turn: the reply to it went before \
                  the answer that was owed already",
     },
+    Named {
+        name: "a grace that ends early",
+        seed: 11265,
+        cut: "heal=1174442",
+        showed: "the end of a grace was counted from the clock rounded down: a death up to a millisecond early",
+    },
 ];
 
 impl Named {
