@@ -33,15 +33,16 @@ impl Worker {
         let mut events = Events::new();
         let (mut seen, mut asked) = (0, 0);
         while !self.is_over() {
-            let patience = app.patience().into_iter().chain(self.door.as_ref().and_then(Door::patience)).min();
-            self.reactor.poll(&mut events, patience)?;
-            match self.door.take() {
-                None => self.serve(&events, &mut app),
-                Some(mut door) => {
-                    self.serve_beside(&mut door, &events, &mut app);
-                    door.proceed(&mut self.reactor);
-                    self.door = Some(door);
-                }
+            // A door is moved only where there is one.
+            if self.door.is_none() {
+                self.reactor.poll(&mut events, app.patience())?;
+                self.serve(&events, &mut app);
+            } else if let Some(mut door) = self.door.take() {
+                let patience = app.patience().into_iter().chain(door.patience()).min();
+                self.reactor.poll(&mut events, patience)?;
+                self.serve_beside(&mut door, &events, &mut app);
+                door.proceed(&mut self.reactor);
+                self.door = Some(door);
             }
             app.retry(&mut self.reactor);
             self.leave_word(&mut asked);
