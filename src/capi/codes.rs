@@ -91,7 +91,7 @@ const TEXTS: &str = concat!(
     "a struct_size or an ABI version that this library does not know\0",
     "another thread or callback is inside the object\0",
     "a bug of Heartline: the object can only be freed\0",
-    "the operating system said no: see heartline_reactor_os_error\0",
+    "the operating system said no: see errno, or heartline_reactor_os_error\0",
     "the outbox of the connection is over its high mark\0",
     "all outboxes together are at outbox_bytes_max\0",
     "the connection is closing\0",

@@ -8,6 +8,14 @@ static void sleep_ms(long ms)
     CHECK(poll(NULL, 0, (int)ms) == 0);
 }
 
+/* Polls until nothing is left to do now. */
+static void idle(heartline_reactor *reactor)
+{
+    heartline_event event;
+    while (heartline_reactor_wait_ms(reactor) == 0)
+        EXPECT(heartline_reactor_poll(reactor, &event, 1, 0), 0);
+}
+
 static heartline_options in_slot_1(void)
 {
     heartline_options options;
@@ -72,8 +80,7 @@ static void granularity(void)
         heartline_reactor *reactor = reactor_of(&config);
         policy_in(reactor, 1, "im,role=watch,interval=20ms,suspect=100ms,timeout=60s");
         uint64_t id = adopted(reactor, codec, &options, 7, &end);
-        while (heartline_reactor_wait_ms(reactor) == 0) /* otherwise it promises to be back by then */
-            CHECK(heartline_reactor_poll(reactor, &event, 1, 0) >= 0);
+        idle(reactor); /* otherwise it promises to be back by then */
         sleep_ms(250);
         event = await_kind(reactor, coarse ? HEARTLINE_EVENT_SUSPECT : HEARTLINE_EVENT_STALLED);
         if (coarse) {
@@ -108,14 +115,14 @@ static void verdicts_per_turn(void)
         for (int i = 0; i < PEERS; i++)
             adopted(reactor, codec, &options, 0, &ends[i]);
         sleep_ms(50);
+        idle(reactor); /* an adopted connection is looked at once, a tick later, and that counts as a verdict */
         policy_in(reactor, 1, "im,role=watch,interval=20ms,suspect=30ms,timeout=60s"); /* all are due */
         while (counted(reactor, "suspects") < PEERS) {
             int32_t count = heartline_reactor_poll(reactor, events, 16, WITHIN_MS);
             CHECK(count > 0);
             largest = count > largest ? count : largest;
         }
-        /* On a slow machine one of them may come a turn later, but more than two come together where they may. */
-        CHECK(most == 2 ? largest == 2 : largest > 2);
+        EXPECT(largest, most);
         for (int i = 0; i < PEERS; i++)
             close(ends[i]);
         heartline_reactor_free(reactor);

@@ -60,7 +60,7 @@ static void on_a_peer(void)
     EXPECT(info_of(monitor, peer, 30000).silence_ms, 0);
     EXPECT(heartline_monitor_advance(monitor, 13000, &revived, 1), 1);
     EXPECT(revived.kind, HEARTLINE_VERDICT_REVIVED);
-    EXPECT(judged_at(monitor, 13000, OTHER), 33000 + 8000);
+    EXPECT(judged_at(monitor, 13000, OTHER), 33004 + 8000); /* from 33,001, in ticks of 4 */
 
     /* Who is not read is not judged, and goes on where it was. */
     EXPECT(heartline_monitor_heard(monitor, peer, 41999), 0);

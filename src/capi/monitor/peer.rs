@@ -177,7 +177,7 @@ pub unsafe extern "C" fn heartline_monitor_set(
             match (what, value) {
                 (HEARTLINE_SET_USER, _) => peers.set_user(slot, value),
                 (HEARTLINE_SET_POLICY, _) => peers.monitor.set_policy(slot, peers.policies.get(value)?, now),
-                (HEARTLINE_SET_GRACE_MS, _) => peers.monitor.grace(slot, now + value),
+                (HEARTLINE_SET_GRACE_MS, _) => peers.monitor.grace(slot, heard_at(now_ms) + value),
                 (HEARTLINE_SET_UNANSWERED, _) => {
                     peers.monitor.expect_answers(slot, u32::try_from(value).unwrap_or(u32::MAX))
                 }
