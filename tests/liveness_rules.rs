@@ -39,6 +39,11 @@ impl Host {
         (host, id)
     }
 
+    /// One that watches for mass silence.
+    fn guarded(guard: MassSilence) -> Self {
+        Self::new(MonitorConfig { mass_silence: Some(guard), ..MonitorConfig::default() })
+    }
+
     fn at(&self) -> Millis {
         Millis(self.now)
     }
@@ -1406,7 +1411,7 @@ fn mass_silence_is_held_and_forgiven() {
     const BACK: u32 = PEERS / 10 * 9;
     const HALF: usize = PEERS as usize / 2;
     let guard = MassSilence { percent: 50, window_ms: 2_000, hold_ms: 30_000, min_peers: 50 };
-    let mut host = Host::new(MonitorConfig { mass_silence: Some(guard), ..MonitorConfig::default() });
+    let mut host = Host::guarded(guard);
     let game = host.monitor.define(asking()).unwrap();
     (0..PEERS).for_each(|peer| host.add(peer, game));
     // Everybody is heard for 10 s, then our uplink fails for 25 s.
@@ -1439,7 +1444,7 @@ fn mass_silence_is_held_and_forgiven() {
 #[test]
 fn a_mass_silence_that_does_not_end_ends_in_deaths() {
     let guard = MassSilence { percent: 30, window_ms: 5_000, hold_ms: 30_000, min_peers: 10 };
-    let mut host = Host::new(MonitorConfig { mass_silence: Some(guard), ..MonitorConfig::default() });
+    let mut host = Host::guarded(guard);
     let game = host.monitor.define(Policy::game()).unwrap();
     (0..100).for_each(|peer| host.add(peer, game));
     host.run_with(120_000, |monitor, _, v| {
@@ -1458,7 +1463,7 @@ fn no_mass_is_what_falls_silent_over_a_longer_time_than_the_window() {
     // A hundred in 10 s, and a hundred in 3 s; more than half within 2 s are a mass. In another part of the ring than 0.
     for (each_ms, masses) in [(100, 0), (30, 1)] {
         let guard = MassSilence { percent: 50, window_ms: 2_000, hold_ms: 30_000, min_peers: 100 };
-        let mut host = Host::new(MonitorConfig { mass_silence: Some(guard), ..MonitorConfig::default() });
+        let mut host = Host::guarded(guard);
         let game = host.monitor.define(Policy::game()).unwrap();
         for peer in 0..100 {
             host.run(600_000 + u64::from(peer) * each_ms);
@@ -1474,7 +1479,7 @@ fn no_mass_is_what_falls_silent_over_a_longer_time_than_the_window() {
 #[test]
 fn a_mass_silence_ends_when_fewer_than_half_of_the_share_are_silent() {
     let guard = MassSilence { percent: 40, window_ms: 5_000, hold_ms: 30_000, min_peers: 10 };
-    let mut host = Host::new(MonitorConfig { mass_silence: Some(guard), ..MonitorConfig::default() });
+    let mut host = Host::guarded(guard);
     let game = host.monitor.define(Policy::game()).unwrap();
     (0..100).for_each(|peer| host.add(peer, game));
     for second in 8..=30 {
@@ -1499,7 +1504,7 @@ fn a_mass_silence_ends_when_fewer_than_half_of_the_share_are_silent() {
 #[test]
 fn after_a_hold_that_ran_out_there_is_no_other_for_the_longest_timeout() {
     let guard = MassSilence { percent: 30, window_ms: 5_000, hold_ms: 10_000, min_peers: 10 };
-    let mut host = Host::new(MonitorConfig { mass_silence: Some(guard), ..MonitorConfig::default() });
+    let mut host = Host::guarded(guard);
     let game = host.monitor.define(Policy::game()).unwrap();
     (0..100).for_each(|peer| host.add(peer, game));
     // Held from 8 to 18 s. Whoever is silent then is told, but for ten who revive, and dies 12 s later.
@@ -1538,7 +1543,7 @@ fn after_a_hold_that_ran_out_there_is_no_other_for_the_longest_timeout() {
 #[test]
 fn who_was_paused_through_a_mass_silence_is_suspect_before_it_is_dead() {
     let guard = MassSilence { percent: 30, window_ms: 5_000, hold_ms: 30_000, min_peers: 10 };
-    let mut host = Host::new(MonitorConfig { mass_silence: Some(guard), ..MonitorConfig::default() });
+    let mut host = Host::guarded(guard);
     let game = host.monitor.define(Policy::game()).unwrap();
     (0..100).for_each(|peer| host.add(peer, game));
     host.run(8_100);

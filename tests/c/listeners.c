@@ -61,21 +61,28 @@ static void reuse_port(void)
     heartline_reactor_free(two);
 }
 
+/* A listener of its own, three that dial it, and two who are in. */
+static heartline_reactor *dialled_by_three(const heartline_listen_options *options, int fds[3])
+{
+    heartline_reactor *reactor = calm_reactor();
+    EXPECT(heartline_reactor_listen(reactor, "127.0.0.1:0", codec, options), 0);
+    struct sockaddr_in at = address_of(reactor, 0);
+    for (int i = 0; i < 3; i++)
+        fds[i] = dial(&at);
+    EXPECT(count_of(reactor, "accepted", 2, WITHIN_MS), 2);
+    return reactor;
+}
+
 /* The third of one address is reset, and nobody is told. */
 static void per_address(void)
 {
-    heartline_reactor *reactor = calm_reactor();
     heartline_listen_options options;
     heartline_event event;
     int fds[3];
     char byte;
     HEARTLINE_INIT(options);
     options.per_address_max = 2;
-    EXPECT(heartline_reactor_listen(reactor, "127.0.0.1:0", codec, &options), 0);
-    struct sockaddr_in at = address_of(reactor, 0);
-    for (int i = 0; i < 3; i++)
-        fds[i] = dial(&at);
-    EXPECT(count_of(reactor, "accepted", 2, WITHIN_MS), 2);
+    heartline_reactor *reactor = dialled_by_three(&options, fds);
     CHECK(heartline_reactor_poll(reactor, &event, 1, 20) == 0);
     CHECK(read(fds[0], &byte, 1) < 0 && errno == EAGAIN && read(fds[1], &byte, 1) < 0 && errno == EAGAIN);
     CHECK(read(fds[2], &byte, 1) < 0 && errno == ECONNRESET);
@@ -87,16 +94,11 @@ static void per_address(void)
 static void accepts_per_second(void)
 {
     uint64_t since = heartline_now_ms();
-    heartline_reactor *reactor = calm_reactor();
     heartline_listen_options options;
     int fds[3];
     HEARTLINE_INIT(options);
     options.accepts_per_second = 2;
-    EXPECT(heartline_reactor_listen(reactor, "127.0.0.1:0", codec, &options), 0);
-    struct sockaddr_in at = address_of(reactor, 0);
-    for (int i = 0; i < 3; i++)
-        fds[i] = dial(&at);
-    EXPECT(count_of(reactor, "accepted", 2, WITHIN_MS), 2);
+    heartline_reactor *reactor = dialled_by_three(&options, fds);
     EXPECT(count_of(reactor, "accepted", 3, WITHIN_MS), 3); /* in the next second */
     CHECK(heartline_now_ms() - since >= 990);
     for (int i = 0; i < 3; i++)
