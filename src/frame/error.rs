@@ -66,6 +66,11 @@ impl FrameError {
     pub fn is_over_limit(&self) -> bool {
         matches!(self, Self::TooLarge { .. } | Self::LineTooLong { .. } | Self::HeadTooLong { .. })
     }
+
+    /// What a goodbye says of it, in the numbers of WebSocket: 1009 over a limit, else 1002.
+    pub fn close_status(&self) -> u16 {
+        if self.is_over_limit() { 1009 } else { 1002 }
+    }
 }
 
 impl fmt::Display for FrameError {

@@ -330,6 +330,17 @@ impl Framing {
     }
 }
 
+impl Framing {
+    /// Appends the goodbye of a codec that has a closing handshake, with the status 1000 to 4999 of WebSocket that says
+    /// why. False, and nothing appended, if there is none.
+    pub fn close(&self, status: u16, out: &mut Vec<u8>) -> bool {
+        match &self.wire {
+            Wire::Custom(codec) => codec.close(status, out),
+            _ => false,
+        }
+    }
+}
+
 impl Wire {
     /// Cuts without classifying: for the set-up of beats.
     pub(super) fn cut(
@@ -388,9 +399,14 @@ fn custom_cut(
     let available = input.len();
     match codec.cut(input, stream, control, max_bytes)? {
         Cut::More { need, exact } => Ok(Cut::More { need: need.max(available + 1), exact: exact && need > available }),
+        Cut::Within(frame) => {
+            if !lies_within(&frame, available) || matches!(frame.kind, Kind::Message | Kind::Close) {
+                return Err(FrameError::BrokenCodec { input: available, total: frame.total });
+            }
+            Ok(Cut::Within(frame))
+        }
         Cut::Frame(frame) => {
-            let within = |range: &std::ops::Range<usize>| range.start <= range.end && range.end <= frame.total;
-            if frame.total == 0 || frame.total > available || !within(&frame.head) || !within(&frame.message) {
+            if !lies_within(&frame, available) {
                 return Err(FrameError::BrokenCodec { input: available, total: frame.total });
             }
             if frame.message.len() > max_bytes {
@@ -401,6 +417,12 @@ fn custom_cut(
             Ok(Cut::Frame(frame))
         }
     }
+}
+
+/// Whether a frame takes something, and no more than there is.
+fn lies_within(frame: &Frame, available: usize) -> bool {
+    let within = |range: &std::ops::Range<usize>| range.start <= range.end && range.end <= frame.total;
+    frame.total > 0 && frame.total <= available && within(&frame.head) && within(&frame.message)
 }
 
 /// Bytes of all the slices.

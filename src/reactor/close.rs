@@ -5,6 +5,7 @@ use std::fmt;
 
 use super::connection::{Connection, ConnectionId, Flags, NO_BUNDLE};
 use super::core::Reactor;
+use super::cut::LastWords;
 use super::errno::is_of_peer;
 use super::events::{Events, RecordKind};
 use super::judge::Autopsy;
@@ -12,7 +13,7 @@ use super::net::{Net, Parting};
 use super::obituary::{ClosedBy, Obituary};
 use super::options::AUTOPSIES_MAX;
 use super::reason::Reason;
-use crate::frame::FrameError;
+use super::sends::Lane;
 use crate::time::Millis;
 
 /// Sockets given up in one turn.
@@ -84,6 +85,7 @@ impl<N: Net> Reactor<N> {
         match how {
             Close::Flush if !flags.any(Flags::DIALLING) => {
                 if !flags.any(Flags::CLOSING) {
+                    self.say_goodbye(slot, reason);
                     self.write_bundle_of(slot);
                     // R13: with `half_open` the application only sees off a peer that has ended already.
                     let (reason, by) = match code {
@@ -98,11 +100,34 @@ impl<N: Net> Reactor<N> {
                 let begun = self.closing.get(&slot).map(|closing| (closing.reason, closing.by));
                 let (reason, by) = begun.unwrap_or((reason, ClosedBy::Application));
                 let parting = if how == Close::Abort { Parting::Abort } else { Parting::Orderly };
-                self.end_by(slot, reason, 0, by, None, parting);
+                self.end_by(slot, reason, 0, by, parting);
             }
         }
         self.show_work();
         Ok(())
+    }
+
+    /// Behind all that is queued, what the codec says at the end. False if it says nothing.
+    pub(crate) fn say_goodbye(&mut self, slot: u32, reason: Reason) -> bool {
+        let connection = &mut self.connections[slot as usize];
+        if !connection.flags.takes_sends() {
+            return false;
+        }
+        let framing = &self.options.get(connection.options).framing;
+        let words = self.last_words.get(&slot);
+        let said = self.sends.build(|out| match words {
+            Some(LastWords::Goodbye(ours)) => {
+                out.extend_from_slice(ours);
+                Ok(())
+            }
+            Some(LastWords::Bad(error)) => framing.close(error.close_status(), out).then_some(()).ok_or(()),
+            None => framing.close(close_status(reason), out).then_some(()).ok_or(()),
+        });
+        if let Ok(range) = said {
+            self.sends.add(slot, &mut connection.bundle, Lane::Data, range);
+            self.write_bundle_of(slot);
+        }
+        said.is_ok()
     }
 
     /// Flush, FIN, wait for the peer's FIN, within `close_ms`.
@@ -171,10 +196,6 @@ impl<N: Net> Reactor<N> {
     }
 
     pub(crate) fn end(&mut self, slot: u32, reason: Reason, error: i32, by: ClosedBy) {
-        self.end_with(slot, reason, error, by, None);
-    }
-
-    pub(crate) fn end_with(&mut self, slot: u32, reason: Reason, error: i32, by: ClosedBy, frame: Option<FrameError>) {
         // R7: a death, and whatever is broken, is aborted: no orphan stays in the kernel.
         let parting = match reason {
             Reason::Silent | Reason::FrameStalled | Reason::OutputStalled | Reason::PeerReset | Reason::OsError => {
@@ -182,19 +203,11 @@ impl<N: Net> Reactor<N> {
             }
             _ => Parting::Orderly,
         };
-        self.end_by(slot, reason, error, by, frame, parting);
+        self.end_by(slot, reason, error, by, parting);
     }
 
     /// The one place where a connection leaves its slot. The id is stale from here on; the rest follows in [`bury`](Self::bury).
-    pub(crate) fn end_by(
-        &mut self,
-        slot: u32,
-        reason: Reason,
-        os_error: i32,
-        by: ClosedBy,
-        frame_error: Option<FrameError>,
-        parting: Parting,
-    ) {
+    pub(crate) fn end_by(&mut self, slot: u32, reason: Reason, os_error: i32, by: ClosedBy, parting: Parting) {
         let connection = &self.connections[slot as usize];
         let dialling = connection.flags.any(Flags::DIALLING);
         let aside = self.options.get(connection.options).aside;
@@ -212,7 +225,10 @@ impl<N: Net> Reactor<N> {
             reason,
             closed_by: by,
             os_error,
-            frame_error,
+            frame_error: match self.last_words.get(&slot) {
+                Some(LastWords::Bad(error)) => Some(*error),
+                _ => None,
+            },
             address: statistics.and_then(|statistics| statistics.address()),
             age_ms: statistics.map_or(0, |statistics| statistics.age_ms(self.now)),
             silence_ms,
@@ -263,7 +279,7 @@ impl<N: Net> Reactor<N> {
         self.dialling.remove(&slot);
         self.first_frames.remove(&slot);
         self.write_errors.remove(&slot);
-        self.bad_frames.remove(&slot);
+        self.last_words.remove(&slot);
         self.uncount_address(slot);
         if aside {
             self.aside -= 1;
@@ -319,5 +335,15 @@ impl<N: Net> Reactor<N> {
             }
         }
         self.retry_accepting();
+    }
+}
+
+/// What a goodbye says of a reason, in the numbers of WebSocket. Codes of the application that are such numbers are
+/// said as they are.
+fn close_status(reason: Reason) -> u16 {
+    match reason {
+        Reason::Application(code @ (1000..=1003 | 1007..=1014 | 3000..=4999)) => code,
+        Reason::Drained => 1001,
+        _ => 1000,
     }
 }

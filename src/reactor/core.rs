@@ -12,6 +12,7 @@ use super::by_slot::BySlot;
 use super::close::{Closing, Ended};
 use super::connection::{Connection, ConnectionId, GENERATION_MAX};
 use super::counters::Counters;
+use super::cut::LastWords;
 use super::drain::Drain;
 use super::events::{Events, Record, RecordKind};
 use super::judge::Autopsy;
@@ -21,7 +22,6 @@ use super::obituary::Obituary;
 use super::options::{CONNECTIONS_MAX, Config, OptionsTable};
 use super::sends::Sends;
 use super::statistics::{Statistics, Step};
-use crate::frame::FrameError;
 use crate::liveness::{Histogram, Monitor, MonitorConfig, Policy, PolicyError, PolicyId, Verdict};
 use crate::time::Millis;
 
@@ -63,7 +63,7 @@ pub struct Reactor<N: Net> {
     /// Errors of failed writes and the bytes that were lost with them, until the read side has told the rest.
     pub(crate) write_errors: BySlot<u32, (i32, usize)>,
     /// What was wrong with the bytes of connections that end for it.
-    pub(crate) bad_frames: BySlot<u32, FrameError>,
+    pub(crate) last_words: BySlot<u32, LastWords>,
     /// Since when the first frame of a connection is awaited, in attended time.
     pub(crate) first_frames: BySlot<u32, Millis>,
     /// Listener and address of connections that count against a limit per address.
@@ -146,7 +146,7 @@ impl<N: Net> Reactor<N> {
             closing: BySlot::default(),
             dialling: BySlot::default(),
             write_errors: BySlot::default(),
-            bad_frames: BySlot::default(),
+            last_words: BySlot::default(),
             first_frames: BySlot::default(),
             counted_addresses: BySlot::default(),
             drain: None,

@@ -241,7 +241,7 @@ impl<N: Net> Reactor<N> {
     /// Gives a connection back. No Closed is told; the id is stale from here on.
     pub fn release(&mut self, id: ConnectionId) -> Result<Released<N::Socket>, ReleaseError> {
         let Some(connection) = self.live(id) else { return Err(ReleaseError::Stale) };
-        if connection.flags.any(Flags::DIALLING | Flags::CLOSING | Flags::WRITE_FAILED | Flags::FRAME_BAD) {
+        if connection.flags.any(Flags::DIALLING | Flags::CLOSING | Flags::WRITE_FAILED | Flags::READS_NO_MORE) {
             return Err(ReleaseError::NotOpen);
         }
         let slot = id.slot();
