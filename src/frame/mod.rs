@@ -32,6 +32,7 @@
 //! | `sole.rs` | the quick way of the reactor's usual read: one whole message of a `length` codec |
 //! | `beats.rs` | what counts as an ask and an answer, and how they are built |
 //! | `spec.rs` `text.rs` | the text form, read and written |
+//! | `websocket/` | RFC 6455: the upgrade from HTTP (feature `websocket`) |
 //! | `error.rs` `spec_error.rs` | what can go wrong |
 
 mod beats;
@@ -50,6 +51,8 @@ mod spec;
 mod spec_error;
 mod text;
 mod varint;
+#[cfg(feature = "websocket")]
+pub mod websocket;
 
 pub use beats::BEAT_BYTES_MAX;
 pub use codec::{Codec, Cut, Frame, Kind, Stream};
