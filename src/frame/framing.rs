@@ -331,6 +331,11 @@ impl Framing {
 }
 
 impl Framing {
+    /// TEMP
+    pub fn is_websocket(&self) -> bool {
+        false
+    }
+
     /// Appends the goodbye of a codec that has a closing handshake, with the status 1000 to 4999 of WebSocket that says
     /// why. False, and nothing appended, if there is none.
     pub fn close(&self, status: u16, out: &mut Vec<u8>) -> bool {

@@ -65,8 +65,17 @@ pub(crate) struct Ended<S> {
     socket: S,
     obituary: Obituary,
     parting: Parting,
-    /// It was never Opened: what is told is ConnectFailed.
-    dialling: bool,
+    told: Told,
+}
+
+/// What the application is told of an end.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Told {
+    Closed,
+    /// It was dialled and never Opened.
+    ConnectFailed,
+    /// It was accepted and never Opened, and nobody knows of it.
+    Nothing,
 }
 
 impl<N: Net> Reactor<N> {
@@ -159,6 +168,11 @@ impl<N: Net> Reactor<N> {
         if connection.flags.any(Flags::READ_ENDED) {
             return self.end_closing(slot);
         }
+        let entry = self.options.entry(connection.options);
+        if entry.dialled && entry.options.framing.is_websocket() && !connection.flags.any(Flags::DIALLING) {
+            // RFC 6455 section 7.1.1: it is the server that ends the stream first.
+            return;
+        }
         if !connection.flags.any(Flags::FIN_SENT) {
             connection.flags.set(Flags::FIN_SENT);
             if self.net.shutdown_write(&connection.socket).is_err() {
@@ -209,7 +223,15 @@ impl<N: Net> Reactor<N> {
     /// The one place where a connection leaves its slot. The id is stale from here on; the rest follows in [`bury`](Self::bury).
     pub(crate) fn end_by(&mut self, slot: u32, reason: Reason, os_error: i32, by: ClosedBy, parting: Parting) {
         let connection = &self.connections[slot as usize];
-        let dialling = connection.flags.any(Flags::DIALLING);
+        let told = if !connection.flags.any(Flags::DIALLING) {
+            Told::Closed
+        } else {
+            match self.is_known_before_opening(slot) {
+                None => Told::ConnectFailed,
+                Some(true) => Told::Closed,
+                Some(false) => Told::Nothing,
+            }
+        };
         let aside = self.options.get(connection.options).aside;
         let id = ConnectionId::new(slot, connection.generation);
         let lost = self.write_errors.get(&slot).map_or(0, |&(_, lost)| lost);
@@ -252,7 +274,7 @@ impl<N: Net> Reactor<N> {
         if !aside {
             self.counters.count_close(reason);
         }
-        self.ended.push_back(Ended { socket, obituary, parting, dialling });
+        self.ended.push_back(Ended { socket, obituary, parting, told });
     }
 
     /// A peer that came, sent nothing and left at once was a health check. Its silence is its age.
@@ -280,6 +302,8 @@ impl<N: Net> Reactor<N> {
         self.first_frames.remove(&slot);
         self.write_errors.remove(&slot);
         self.last_words.remove(&slot);
+        #[cfg(feature = "websocket")]
+        self.upgrades.remove(&slot);
         self.uncount_address(slot);
         if aside {
             self.aside -= 1;
@@ -311,12 +335,16 @@ impl<N: Net> Reactor<N> {
             if events.is_full() {
                 break;
             }
-            let Some(Ended { socket, mut obituary, parting, dialling }) = self.ended.pop_front() else { break };
-            if self.config.statistics && !dialling {
+            let Some(Ended { socket, mut obituary, parting, told }) = self.ended.pop_front() else { break };
+            if told == Told::Nothing {
+                self.net.close(socket, parting);
+                continue;
+            }
+            if self.config.statistics && told == Told::Closed {
                 obituary.tcp = self.net.tcp_info(&socket);
             }
             let (id, user, reason, os_error) = (obituary.id, obituary.user, obituary.reason, obituary.os_error);
-            let kind = if dialling {
+            let kind = if told == Told::ConnectFailed {
                 self.counters.connect_failed += 1;
                 RecordKind::ConnectFailed { reason, os_error }
             } else {

@@ -22,6 +22,8 @@ use super::obituary::Obituary;
 use super::options::{CONNECTIONS_MAX, Config, OptionsTable};
 use super::sends::Sends;
 use super::statistics::{Statistics, Step};
+#[cfg(feature = "websocket")]
+use super::upgrade::Upgrade;
 use crate::liveness::{Histogram, Monitor, MonitorConfig, Policy, PolicyError, PolicyId, Verdict};
 use crate::time::Millis;
 
@@ -64,6 +66,8 @@ pub struct Reactor<N: Net> {
     pub(crate) write_errors: BySlot<u32, (i32, usize)>,
     /// What was wrong with the bytes of connections that end for it.
     pub(crate) last_words: BySlot<u32, LastWords>,
+    #[cfg(feature = "websocket")]
+    pub(crate) upgrades: BySlot<u32, Upgrade>,
     /// Since when the first frame of a connection is awaited, in attended time.
     pub(crate) first_frames: BySlot<u32, Millis>,
     /// Listener and address of connections that count against a limit per address.
@@ -147,6 +151,8 @@ impl<N: Net> Reactor<N> {
             dialling: BySlot::default(),
             write_errors: BySlot::default(),
             last_words: BySlot::default(),
+            #[cfg(feature = "websocket")]
+            upgrades: BySlot::default(),
             first_frames: BySlot::default(),
             counted_addresses: BySlot::default(),
             drain: None,
@@ -241,9 +247,15 @@ impl<N: Net> Reactor<N> {
     fn deliver_some(&mut self, events: &mut Events) {
         while !events.is_full() {
             let Some((mut record, block)) = self.pending.pop_front() else { break };
-            if let Some(block) = block {
-                events.blocks.push(block);
-                record.kind = RecordKind::Unsent { block: events.blocks.len() as u32 };
+            if let Some(bytes) = block {
+                events.blocks.push(bytes);
+                let number = events.blocks.len() as u32;
+                match &mut record.kind {
+                    RecordKind::Unsent { block } => *block = number,
+                    #[cfg(feature = "websocket")]
+                    RecordKind::Upgrade { block, .. } => *block = number,
+                    _ => {}
+                }
             }
             events.records.push(record);
         }

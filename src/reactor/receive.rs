@@ -60,6 +60,8 @@ impl<N: Net> Reactor<N> {
                     self.discard(slot);
                 } else if connection.flags.any(Flags::READS_NO_MORE) {
                     self.say_last_words(slot);
+                } else if connection.flags.any(Flags::DIALLING) {
+                    self.read_upgrade(slot);
                 }
                 // Else it is still marked readable; resuming lists it again.
                 return;

@@ -164,7 +164,8 @@ pub struct ConnectionState {
 
 impl<N: Net> Reactor<N> {
     /// Takes over a connected stream, with bytes that were already read from it and bytes that are still to be sent
-    /// on it as they are. Opened comes with the next poll. The descriptor is taken only on success.
+    /// on it as they are. Opened comes with the next poll; of a WebSocket, unless the options say that it is upgraded,
+    /// when its client has asked for the upgrade. The descriptor is taken only on success.
     ///
     /// # Errors
     /// What the kernel says of the descriptor, `connections_max`, or bytes that do not fit under the reactor's caps.
@@ -183,8 +184,9 @@ impl<N: Net> Reactor<N> {
             Err(error) => return Err(AdoptError { error, socket, unread }),
         };
         self.read_clock_in_call();
-        let flags = Flags::WRITABLE | Flags::READABLE | Flags::FIRST_FRAME_DUE;
-        let id = self.insert(socket, number, flags, |net, socket| net.peer_address(socket));
+        let upgrades = self.begins_with_upgrade(number);
+        let flags = if upgrades { Flags::DIALLING } else { Flags::WRITABLE | Flags::FIRST_FRAME_DUE };
+        let id = self.insert(socket, number, flags | Flags::READABLE, |net, socket| net.peer_address(socket));
         let slot = id.slot();
         if let Err(error) = self.start(id) {
             let socket = self.forget(slot);
@@ -206,11 +208,16 @@ impl<N: Net> Reactor<N> {
             self.counters.outbox_bytes_now += unsent.len() as u64;
             self.renew_short_way();
         }
-        self.tell_of(slot, RecordKind::Opened(None));
         self.list(slot);
-        self.look_at_limits(slot);
-        if !unsent.is_empty() {
-            self.write_outbox(slot);
+        if upgrades {
+            self.adopt_before_upgrade(slot);
+        } else {
+            self.begin_liveness(slot);
+            self.tell_of(slot, RecordKind::Opened(None));
+            self.look_at_limits(slot);
+            if !unsent.is_empty() {
+                self.write_outbox(slot);
+            }
         }
         self.show_work();
         Ok(id)

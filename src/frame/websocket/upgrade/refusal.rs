@@ -32,6 +32,12 @@ impl Refusal {
         Self::fixed(408, "the request did not come in time")
     }
 
+    /// 429: as many connections of its address are there as may be.
+    #[must_use]
+    pub fn too_many() -> Self {
+        Self::fixed(429, "too many connections of this address")
+    }
+
     /// 503: no new connections now.
     #[must_use]
     pub fn unavailable() -> Self {
