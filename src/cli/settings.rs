@@ -149,15 +149,13 @@ impl Settings {
 
     pub(crate) fn options(&self, policy: PolicyId) -> Options {
         Options {
-            framing: self.framing.clone(),
             policy: Some(policy),
             socket: self.live.socket.clone(),
             marks: self.live.marks,
             limits: self.live.limits,
             // Echo answers what came just before the peer's FIN, then closes by itself.
             half_open: self.fixed.app == App::Echo,
-            deliver_beats: false,
-            aside: false,
+            ..Options::shared(Arc::clone(&self.framing))
         }
     }
 

@@ -113,6 +113,20 @@ impl Stream {
         self.head = 0;
     }
 
+    /// Where the payload of a WebSocket message ends that was joined so far. 0 if no message is unfinished.
+    #[cfg(feature = "websocket")]
+    pub(super) fn joined(&self) -> usize {
+        self.head as usize
+    }
+
+    /// Remembers a WebSocket message of which something was joined. False if these numbers are too large.
+    #[cfg(feature = "websocket")]
+    pub(super) fn set_joined(&mut self, scanned: usize, joined: usize, note: u64) -> bool {
+        let (Ok(scanned), Ok(head)) = (scanned.try_into(), joined.try_into()) else { return false };
+        *self = Self { scanned, head, note };
+        true
+    }
+
     /// A text head of `head` bytes (not 0) was read and promised `message` bytes: neither is looked for again.
     pub(super) fn set_head(&mut self, head: usize, message: usize) {
         *self = Self { scanned: 0, head: head as u32, note: message as u64 };

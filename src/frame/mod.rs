@@ -28,6 +28,7 @@
 //! | `framing.rs` | [`Framing`]: one codec, its limit and its beats |
 //! | `codec.rs` | what a codec gives back ([`Cut`], [`Frame`], [`Stream`]) and the [`Codec`] trait for your own |
 //! | `length.rs` `varint.rs` `line_header.rs` `delimiter.rs` `fixed.rs` `raw.rs` | the built-in codecs |
+//! | `websocket/` | RFC 6455: frames joined into messages, ping, pong and close |
 //! | `head_text.rs` | finds the length in a text head |
 //! | `sole.rs` | the quick way of the reactor's usual read: one whole message of a `length` codec |
 //! | `beats.rs` | what counts as an ask and an answer, and how they are built |
@@ -66,3 +67,5 @@ pub use line_header::LINE_HEAD_BYTES_MAX;
 #[cfg(feature = "net")]
 pub(crate) use sole::WINDOW_BYTES;
 pub use spec_error::{BeatFault, SpecError};
+#[cfg(feature = "websocket")]
+pub use websocket::WebSocketFault;

@@ -91,8 +91,13 @@ pub struct Options {
 impl Options {
     /// Options with this framing and every default.
     pub fn new(framing: Framing) -> Self {
+        Self::shared(Arc::new(framing))
+    }
+
+    /// The same with a framing that others have too.
+    pub fn shared(framing: Arc<Framing>) -> Self {
         Self {
-            framing: Arc::new(framing),
+            framing,
             policy: None,
             socket: SocketOptions::default(),
             marks: Marks::default(),
