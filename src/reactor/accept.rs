@@ -257,8 +257,8 @@ impl<N: Net> Reactor<N> {
         let number = listening.options;
         self.options.retain(number);
         let counted = (listening.per_address_max > 0).then_some(ip).flatten();
-        let flags =
-            if self.begins_with_upgrade(number) { Flags::DIALLING } else { Flags::WRITABLE | Flags::FIRST_FRAME_DUE };
+        let upgrades = self.begins_with_upgrade(number);
+        let flags = Flags::FIRST_FRAME_DUE | if upgrades { Flags::DIALLING } else { Flags::WRITABLE };
         let id = self.insert(socket, number, flags, |_, _| address);
         if let Some(ip) = counted {
             self.counted_addresses.insert(id.slot(), (index as u32, ip));
@@ -274,7 +274,7 @@ impl<N: Net> Reactor<N> {
         }
         self.counters.accepted += u64::from(!self.options.get(number).aside);
         #[cfg(feature = "websocket")]
-        if flags == Flags::DIALLING {
+        if upgrades {
             return self.await_request(id.slot(), BegunBy::Accept(ListenerId(index as u32), address));
         }
         self.begin_liveness(id.slot());

@@ -19,7 +19,11 @@ impl<N: Net> Reactor<N> {
     pub fn connect(&mut self, address: &Address, options: &Options, user: u64) -> io::Result<ConnectionId> {
         self.check_room()?;
         let number = self.intern(options, true)?;
-        let planned = match self.request_for(number, address) {
+        let dialled = match address {
+            Address::Tcp(address) => Some(*address),
+            _ => None,
+        };
+        let planned = match self.request_for(number, dialled) {
             Ok(planned) => planned,
             Err(error) => {
                 self.options.release(number);
@@ -32,10 +36,6 @@ impl<N: Net> Reactor<N> {
                 self.options.release(number);
                 return Err(error);
             }
-        };
-        let dialled = match address {
-            Address::Tcp(address) => Some(*address),
-            _ => None,
         };
         let id = self.insert(socket, number, Flags::DIALLING, |_, _| dialled);
         let slot = id.slot();

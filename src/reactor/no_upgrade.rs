@@ -1,9 +1,10 @@
 //! What is asked of upgrades where there is no WebSocket: there are none.
 
 use std::io;
+use std::net::SocketAddr;
 
 use super::core::Reactor;
-use super::net::{Address, Net};
+use super::net::Net;
 
 /// Nothing.
 pub(crate) struct Planned;
@@ -13,9 +14,9 @@ impl<N: Net> Reactor<N> {
         false
     }
 
-    pub(crate) fn adopt_before_upgrade(&mut self, _: u32) {}
+    pub(crate) fn adopt_before_upgrade(&mut self, _: u32, _: Option<Planned>) {}
 
-    pub(crate) fn request_for(&self, _: u16, _: &Address) -> io::Result<Option<Planned>> {
+    pub(crate) fn request_for(&self, _: u16, _: Option<SocketAddr>) -> io::Result<Option<Planned>> {
         Ok(None)
     }
 

@@ -110,6 +110,14 @@ impl Options {
         }
     }
 
+    /// Whether an adopted connection with these options is one that we have dialled.
+    pub(crate) fn is_client(&self) -> bool {
+        #[cfg(feature = "websocket")]
+        return self.websocket.client && self.framing.is_websocket();
+        #[cfg(not(feature = "websocket"))]
+        false
+    }
+
     /// The same with a policy.
     #[must_use]
     pub fn policy(mut self, policy: PolicyId) -> Self {
@@ -124,19 +132,21 @@ impl Options {
 pub struct WebSocketOptions {
     /// Whom a listener lets in. Shared. Default none: everybody, at any path.
     pub rules: Option<Arc<Rules>>,
-    /// What is asked of a server that is dialled. Shared. Default none: `/` of the host that is the address.
+    /// What is asked of a server. Shared. Default none: `/` of the host that is the address.
     pub request: Option<Arc<ClientRequest>>,
+    /// An adopted connection was dialled by us: we ask, and mask what we send. Default false.
+    pub client: bool,
     /// An adopted connection is upgraded already: its bytes are frames. Default false.
     pub upgraded: bool,
-    /// From the accept to the end of the upgrade, the application's answer included; 0 is off. A dialled connection has
-    /// `connect_ms` for both. Default 10,000.
+    /// From the accept or the adoption to the end of the upgrade, the application's answer included; 0 is off. A connection
+    /// that is dialled here has `connect_ms` for both. Default 10,000.
     pub upgrade_ms: u32,
 }
 
 #[cfg(feature = "websocket")]
 impl Default for WebSocketOptions {
     fn default() -> Self {
-        Self { rules: None, request: None, upgraded: false, upgrade_ms: 10_000 }
+        Self { rules: None, request: None, client: false, upgraded: false, upgrade_ms: 10_000 }
     }
 }
 

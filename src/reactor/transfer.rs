@@ -183,10 +183,18 @@ impl<N: Net> Reactor<N> {
             Ok(number) => number,
             Err(error) => return Err(AdoptError { error, socket, unread }),
         };
+        let server = self.net.peer_address(&socket);
+        let planned = match self.request_for(number, server) {
+            Ok(planned) => planned,
+            Err(error) => {
+                self.options.release(number);
+                return Err(AdoptError { error: error.into(), socket, unread });
+            }
+        };
         self.read_clock_in_call();
         let upgrades = self.begins_with_upgrade(number);
-        let flags = if upgrades { Flags::DIALLING } else { Flags::WRITABLE | Flags::FIRST_FRAME_DUE };
-        let id = self.insert(socket, number, flags | Flags::READABLE, |net, socket| net.peer_address(socket));
+        let flags = Flags::READABLE | Flags::FIRST_FRAME_DUE | if upgrades { Flags::DIALLING } else { Flags::WRITABLE };
+        let id = self.insert(socket, number, flags, |net, socket| net.peer_address(socket));
         let slot = id.slot();
         if let Err(error) = self.start(id) {
             let socket = self.forget(slot);
@@ -210,7 +218,7 @@ impl<N: Net> Reactor<N> {
         }
         self.list(slot);
         if upgrades {
-            self.adopt_before_upgrade(slot);
+            self.adopt_before_upgrade(slot, planned);
         } else {
             self.begin_liveness(slot);
             self.tell_of(slot, RecordKind::Opened(None));
@@ -242,7 +250,7 @@ impl<N: Net> Reactor<N> {
             return Err(AdoptRefusal::Unsent { unsent_bytes, outbox_bytes_now, outbox_bytes_max });
         }
         self.net.prepare(socket)?;
-        Ok(self.intern(options, false)?)
+        Ok(self.intern(options, options.is_client())?)
     }
 
     /// Gives a connection back. No Closed is told; the id is stale from here on.

@@ -11,7 +11,7 @@ use super::connection::{ConnectionId, Flags};
 use super::core::Reactor;
 use super::events::{Record, RecordKind};
 use super::inbound::Inbound;
-use super::net::{Address, Net};
+use super::net::Net;
 use super::obituary::ClosedBy;
 use super::options::random_seed;
 use super::reason::Reason;
@@ -148,26 +148,27 @@ impl<N: Net> Reactor<N> {
         }
     }
 
-    /// The same for an adopted connection, with what was read of it before.
-    pub(crate) fn adopt_before_upgrade(&mut self, slot: u32) {
+    /// The same for an adopted connection, with what was read of it before; or we ask, if we are the client.
+    pub(crate) fn adopt_before_upgrade(&mut self, slot: u32, planned: Option<Planned>) {
         self.await_request(slot, BegunBy::Adopt);
+        if let (Some(request), Some(upgrade)) = (planned, self.upgrades.get_mut(&slot)) {
+            upgrade.step = Step::Dialling(request);
+            self.goes_on_with_upgrade(slot);
+        }
     }
 
-    /// What a connection to `address` will ask for, if it is one that asks.
+    /// What a connection to `server` (`None`: it has no address) will ask for, if it is one that asks.
     ///
     /// # Errors
     /// The request that the options give cannot be written.
-    pub(crate) fn request_for(&self, number: u16, address: &Address) -> io::Result<Option<Planned>> {
-        if !self.begins_with_upgrade(number) {
+    pub(crate) fn request_for(&self, number: u16, server: Option<SocketAddr>) -> io::Result<Option<Planned>> {
+        if !self.begins_with_upgrade(number) || !self.options.entry(number).dialled {
             return Ok(None);
         }
         let request = match &self.options.get(number).websocket.request {
             Some(request) => Arc::clone(request),
             None => {
-                let host = match address {
-                    Address::Tcp(address) => address.to_string(),
-                    _ => "localhost".to_owned(),
-                };
+                let host = server.map_or_else(|| "localhost".to_owned(), |address| address.to_string());
                 Arc::new(ClientRequest::new(host, "/"))
             }
         };
@@ -189,15 +190,14 @@ impl<N: Net> Reactor<N> {
         self.upgrades.get(&slot).is_some_and(|upgrade| !matches!(upgrade.step, Step::Dialling(_)))
     }
 
-    /// How long an upgrade may last that a client has begun.
+    /// How long an upgrade may last that has no dial before it.
     pub(crate) fn upgrade_limit_ms(&self, slot: u32) -> Option<u32> {
         let upgrade = self.upgrades.get(&slot)?;
         let options = self.options.get(self.connections[slot as usize].options);
         (!matches!(upgrade.begun_by, BegunBy::Dial)).then_some(options.websocket.upgrade_ms)
     }
 
-    /// Whether the application knows of a connection that a client has begun and that is not Opened yet. `None` for
-    /// others.
+    /// Whether the application knows of a connection that is accepted or adopted and not Opened yet. `None` for others.
     pub(crate) fn is_known_before_opening(&self, slot: u32) -> Option<bool> {
         let upgrade = self.upgrades.get(&slot)?;
         (!matches!(upgrade.begun_by, BegunBy::Dial)).then_some(upgrade.known)
@@ -284,10 +284,14 @@ impl<N: Net> Reactor<N> {
     }
 
     fn head_too_large(&mut self, slot: u32) {
-        if matches!(self.upgrades.get(&slot), Some(Upgrade { begun_by: BegunBy::Dial, .. })) {
-            return self.connect_failed(slot, Reason::UpgradeRefused, 0);
+        match self.upgrades.get(&slot).map(|upgrade| &upgrade.step) {
+            Some(Step::Request) => self.refuse_upgrade_of(slot, &Refusal::too_large()),
+            _ => self.refused_by_server(slot),
         }
-        self.refuse_upgrade_of(slot, &Refusal::too_large());
+    }
+
+    fn refused_by_server(&mut self, slot: u32) {
+        self.end(slot, Reason::UpgradeRefused, 0, ClosedBy::Peer);
     }
 
     /// The upgrade has lasted for its limit.
@@ -305,7 +309,7 @@ impl<N: Net> Reactor<N> {
         let Some(upgrade) = self.upgrades.get_mut(&slot) else { return };
         if let Step::Response(request, key) = &upgrade.step {
             if request.check(*key, &head).is_err() {
-                return self.connect_failed(slot, Reason::UpgradeRefused, 0);
+                return self.refused_by_server(slot);
             }
             upgrade.step = Step::Accepted;
             return self.write_upgrade(slot);
