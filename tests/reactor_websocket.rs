@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use heartline::frame::websocket::upgrade::{Acceptance, ClientRequest, Request, Rules};
 use heartline::frame::{Cut, Framing, Kind, Stream};
+use heartline::liveness::{Policy, Role};
 use heartline::reactor::{Address, AnswerError, Close, Config, ListenOptions, Options, Reason, WebSocketOptions};
 use support::{Peer, Pump, Told, What};
 
@@ -99,6 +100,18 @@ fn a_client_is_opened_when_its_upgrade_is_through_and_frames_behind_the_request_
         assert_eq!((state.dialling, state.unread_bytes), (false, 0));
         assert_eq!((pump.reactor.counters().accepted, pump.reactor.counters().partial_bytes_now), (1, 0));
     }
+}
+
+/// RFC 6455 section 5.5.2: a browser answers a Ping by itself, and can send none.
+#[test]
+fn by_default_the_server_asks_as_the_profile_web_does() {
+    let mut pump = Pump::default();
+    let (mut peer, at) = dial(&mut pump, websocket());
+    peer.write(&bytes_of(&request_to(at)));
+    let id = opened(&mut pump).id;
+    let policy = pump.reactor.state(id).unwrap().policy.unwrap();
+    let policy = *pump.reactor.monitor().policy(policy);
+    assert_eq!(policy, Policy::web().with_role(Role::Both));
 }
 
 #[test]

@@ -14,6 +14,7 @@ use super::reason::{PauseCause, Reason};
 use super::turn::{CLOCK_EVERY, LISTENER_TOKEN};
 #[cfg(feature = "websocket")]
 use super::upgrade::BegunBy;
+use crate::liveness::{Policy, PolicyId, Role};
 use crate::time::Millis;
 
 /// Connections taken from one listener in one turn.
@@ -131,10 +132,23 @@ impl<N: Net> Reactor<N> {
         if options.policy.is_some_and(|policy| self.monitor.policy_id(policy.index()).is_none()) {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "the policy is not one of this reactor's"));
         }
-        let policy = if options.framing.has_beats() { self.policies.beats } else { self.policies.none };
+        let policy = match options.framing.has_beats() {
+            true if options.framing.is_websocket() => self.websocket_policy(),
+            true => self.policies.beats,
+            false => self.policies.none,
+        };
         self.options
             .intern(options, dialled, policy)
             .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "65,535 distinct options are in use, the limit"))
+    }
+
+    /// A page cannot send a Ping, and its browser answers one even while its timers are throttled: we ask (L13 holds, since
+    /// whoever speaks WebSocket answers).
+    fn websocket_policy(&mut self) -> PolicyId {
+        if self.policies.websocket.is_none() {
+            self.policies.websocket = self.monitor.define(Policy::web().with_role(Role::Both)).ok();
+        }
+        self.policies.websocket.unwrap_or(self.policies.beats)
     }
 
     pub(crate) fn listener_ready(&mut self, index: usize) {

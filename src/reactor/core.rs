@@ -105,6 +105,8 @@ pub(crate) struct DefaultPolicies {
     pub(crate) beats: PolicyId,
     /// It has none: nobody judges.
     pub(crate) none: PolicyId,
+    /// It is `websocket`: `web`, role both. Made when it is first needed.
+    pub(crate) websocket: Option<PolicyId>,
 }
 
 impl<N: Net> Reactor<N> {
@@ -126,8 +128,8 @@ impl<N: Net> Reactor<N> {
         let define = |monitor: &mut Monitor, policy| {
             monitor.define(policy).map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error.to_string()))
         };
-        let policies =
-            DefaultPolicies { beats: define(&mut monitor, Policy::im())?, none: define(&mut monitor, Policy::none())? };
+        let beats = define(&mut monitor, Policy::im())?;
+        let policies = DefaultPolicies { beats, none: define(&mut monitor, Policy::none())?, websocket: None };
         Ok(Self {
             net,
             connections: Slab::new(),
@@ -266,7 +268,7 @@ impl<N: Net> Reactor<N> {
         self.pending.len() < PENDING_MAX
     }
 
-    /// Defines a policy; at most 256 in all, two of which are the reactor's own. Equal ones get ids of their own, so that
+    /// Defines a policy; at most 256 in all, two of which are the reactor's own, and a third where WebSocket is spoken. Equal ones get ids of their own, so that
     /// [`redefine_policy`](Self::redefine_policy) changes one of them alone.
     pub fn define_policy(&mut self, policy: Policy) -> Result<PolicyId, PolicyError> {
         self.monitor.define(policy)
