@@ -133,8 +133,7 @@ fn model_one(settings: &Settings, input: &[u8], got: &mut Vec<Got>) -> Result<Op
             }
             let kind = [Kind::Close, Kind::Ask, Kind::Answer][usize::from(opcode) - 8];
             if kind == Kind::Close {
-                model_close(&payload)
-                    .map_err(|(fault, offset)| FrameError::WebSocket { fault, at: from + offset })?;
+                model_close(&payload).map_err(|(fault, offset)| FrameError::WebSocket { fault, at: from + offset })?;
             } else if message.is_some() && frames > settings.fragments {
                 return too_many;
             }

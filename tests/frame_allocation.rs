@@ -130,7 +130,8 @@ fn joining_unmasking_and_checking_text_allocate_nothing() {
             }
         });
         assert_eq!((cutting, frames, from), (0, 61, sent.len()));
-        let mut bad = [&[0x01, 0x01, b'a', 0x80, 0x01, 0xff][..], &[0x01, 0x81, 0, 0, 0, 0, b'a', 0x80, 0x81, 0, 0, 0, 0, 0xff]];
+        let bad =
+            [&[0x01, 0x01, b'a', 0x80, 0x01, 0xff][..], &[0x01, 0x81, 0, 0, 0, 0, b'a', 0x80, 0x81, 0, 0, 0, 0, 0xff]];
         let bad = &mut bad[usize::from(std::ptr::eq(to, &server))].to_vec();
         assert_eq!(allocations(|| assert!(to.cut(bad, &mut stream, &mut control).is_err())), 0);
     }

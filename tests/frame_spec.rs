@@ -174,7 +174,10 @@ fn websocket_is_read_and_written() {
         ("websocket,send-fragment=x", "send-fragment is \"x\", but wants a number of bytes such as 4096, 64K or 16M"),
         ("varint,send-fragment=1", "varint has no key \"send-fragment\""),
         ("websocket,ask=@2:00", "ask: websocket heads differ in length: give a whole message, not a pattern"),
-        ("websocket,ask=a,answer=@2:00", "answer: websocket heads differ in length: give a whole message, not a pattern"),
+        (
+            "websocket,ask=a,answer=@2:00",
+            "answer: websocket heads differ in length: give a whole message, not a pattern",
+        ),
         ("websocket,answer=PONG", "answer: this codec has no ask by default: give ask= as well"),
         ("websocket,max=3,ask=PING", "ask: a beat's message of 4 bytes is over max=3"),
     ] {

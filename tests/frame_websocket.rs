@@ -69,7 +69,8 @@ fn the_examples_of_the_rfc() {
 
 #[test]
 fn a_message_is_joined_in_place_behind_the_first_header() {
-    let parts = [frame(0x02, b"one, ", KEY), frame(0x00, b"", KEY), frame(0x00, b"two, ", KEY), frame(0x80, b"three", KEY)];
+    let parts =
+        [frame(0x02, b"one, ", KEY), frame(0x00, b"", KEY), frame(0x00, b"two, ", KEY), frame(0x80, b"three", KEY)];
     let mut input = [parts.concat(), vec![1, 2, 3]].concat();
     let total = input.len() - 3;
     let head = input[..6].to_vec();
@@ -120,7 +121,10 @@ fn a_close_within_a_message_ends_it() {
     let (mut bytes, total) = (input.clone(), input.len());
     let Ok(Cut::Frame(frame)) = cut(&server(""), &mut bytes) else { panic!() };
     assert_eq!((frame.kind, frame.head, frame.message, frame.total), (Kind::Close, 16..22, 22..24, total));
-    assert_eq!(read(&server(""), &input).0, [Got { kind: Kind::Close, opcode: 8, message: vec![3, 233], within: false }]);
+    assert_eq!(
+        read(&server(""), &input).0,
+        [Got { kind: Kind::Close, opcode: 8, message: vec![3, 233], within: false }]
+    );
 }
 
 #[test]
@@ -218,7 +222,8 @@ fn ten_thousand_fragments_without_an_end_are_refused() {
     // Nor are pings without an end within a message: they are kept with it.
     let pings = [first.clone(), frame(0x89, b"", KEY).repeat(10_000)].concat();
     assert_eq!(feed(&server(""), &pings, []).1, Err(FrameError::WebSocket { fault: limit, at: 4096 * 6 }));
-    let (given, few) = (server(",fragments=3"), |count: usize| [&first[..], &more.repeat(count - 2), &frame(0x80, b"", KEY)].concat());
+    let (given, few) =
+        (server(",fragments=3"), |count: usize| [&first[..], &more.repeat(count - 2), &frame(0x80, b"", KEY)].concat());
     assert_eq!(read(&given, &few(3)), (vec![message(2, b"")], Ok(0)));
     assert_eq!(fault(&given, &few(4)), (WebSocketFault::TooManyFragments { limit: 3 }, 18));
     assert_eq!(fault(&server(",max=1"), &input).0, WebSocketFault::TooManyFragments { limit: 1024 });
@@ -267,7 +272,8 @@ fn a_character_may_be_cut_anywhere_but_at_the_end_of_the_message() {
     let text = "aé漢🦀";
     for at in 0..=text.len() {
         let (one, two) = text.as_bytes().split_at(at);
-        let input = [frame(0x01, one, KEY), frame(0x00, b"", KEY), frame(0x89, b"", KEY), frame(0x80, two, KEY)].concat();
+        let input =
+            [frame(0x01, one, KEY), frame(0x00, b"", KEY), frame(0x89, b"", KEY), frame(0x80, two, KEY)].concat();
         assert_eq!(read(&server(""), &input).0[1], message(1, text.as_bytes()));
         let ends = frame(0x81, one, KEY);
         let ends_late = [frame(0x01, one, KEY), frame(0x80, b"", KEY)].concat();
@@ -386,7 +392,10 @@ fn a_beat_that_is_ask_and_answer_is_answered_in_its_own_form() {
     let mut input = frame(0x81, b"beat", None);
     let Ok(Cut::Frame(cut)) = cut(&dialled, &mut input) else { panic!() };
     let answer = sent(&dialled, |framing, out| framing.answer(&input, &cut, out));
-    assert_eq!(read(&framing, &answer).0, [Got { kind: Kind::Either, opcode: 1, message: b"beat".to_vec(), within: false }]);
+    assert_eq!(
+        read(&framing, &answer).0,
+        [Got { kind: Kind::Either, opcode: 1, message: b"beat".to_vec(), within: false }]
+    );
 }
 
 #[test]
@@ -424,7 +433,8 @@ fn long_messages_are_sent_in_fragments() {
     let slices = text.as_bytes().split_at(33);
     for (most, length) in [(1, 400), (7, 400), (125, 400), (126, 400), (399, 400), (400, 400), (401, 400)] {
         let keys = format!(",send-fragment={most}");
-        let heads = sent(&server(&keys), |framing, out| framing.encode(Some(&[1]), &[slices.0, slices.1], out).unwrap());
+        let heads =
+            sent(&server(&keys), |framing, out| framing.encode(Some(&[1]), &[slices.0, slices.1], out).unwrap());
         let expected: Vec<u8> = text
             .as_bytes()
             .chunks(most)
@@ -435,7 +445,8 @@ fn long_messages_are_sent_in_fragments() {
             })
             .collect();
         assert_eq!(heads, expected, "{most}");
-        let masked = sent(&client(&keys), |framing, out| framing.encode(Some(&[1]), &[slices.0, slices.1], out).unwrap());
+        let masked =
+            sent(&client(&keys), |framing, out| framing.encode(Some(&[1]), &[slices.0, slices.1], out).unwrap());
         assert_eq!(feed(&server(""), &masked, []), (vec![message(1, text.as_bytes())], Ok(0)));
     }
     let mut out = b"before".to_vec();
@@ -460,7 +471,8 @@ fn no_two_masks_of_a_client_can_be_foreseen_from_each_other() {
             masks.push(bytes[2..6].to_vec());
         }
     }
-    let steps: Vec<_> = masks.windows(2).map(|pair| pair[0].iter().zip(&pair[1]).map(|(a, b)| a ^ b).collect::<Vec<_>>()).collect();
+    let steps: Vec<_> =
+        masks.windows(2).map(|pair| pair[0].iter().zip(&pair[1]).map(|(a, b)| a ^ b).collect::<Vec<_>>()).collect();
     for mut values in [masks, steps] {
         let count = values.len();
         values.sort();

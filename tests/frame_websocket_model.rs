@@ -7,7 +7,7 @@ mod websocket_body;
 
 use heartline::frame::{Cut, FrameError, Framing, Stream};
 use proptest::prelude::*;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use websocket_body::{Settings, feed, frame, model};
 
 const ROOMY: Settings = Settings { masked: true, max: 1 << 16, fragments: 1000 };
@@ -136,41 +136,7 @@ proptest! {
     }
 }
 
-/// Seconds for a text of so many KiB, in one frame or in frames of 64 bytes, in reads of `read` bytes.
-fn seconds(kibibytes: usize, read: usize, in_one: bool) -> f64 {
-    let framing = Framing::parse("websocket,max=64M").unwrap();
-    let (bytes, key) = (kibibytes << 10, Some([1, 2, 3, 4]));
-    let mut input = if in_one {
-        frame(0x81, &vec![b'x'; bytes], key)
-    } else {
-        [frame(0x01, b"", key), frame(0x00, &[b'x'; 64], key).repeat(bytes / 64), frame(0x80, b"", key)].concat()
-    };
-    let (mut stream, mut control) = (Stream::default(), Vec::new());
-    let started = Instant::now();
-    let reads = (0..input.len()).step_by(read.min(input.len())).skip(1);
-    for end in reads.chain([input.len()]) {
-        if let Cut::Frame(frame) = framing.cut(&mut input[..end], &mut stream, &mut control).unwrap() {
-            assert_eq!((frame.message.len(), end), (bytes, input.len()));
-            return started.elapsed().as_secs_f64();
-        }
-    }
-    panic!("it is whole");
-}
-
-/// F4. Were it quadratic, sixteen times as much would take 256 times as long.
-#[test]
-#[cfg_attr(miri, ignore = "a measurement")]
-fn the_cost_grows_with_the_bytes() {
-    for (kibibytes, read, in_one) in
-        [(1 << 10, usize::MAX, false), (1 << 10, 1000, false), (64, 1, false), (1 << 10, 1000, true), (64, 1, true)]
-    {
-        let least = |kibibytes| (0..3).map(|_| seconds(kibibytes, read, in_one)).fold(f64::MAX, f64::min);
-        let (small, large) = (least(kibibytes), least(16 * kibibytes));
-        assert!(large < 64.0 * small, "reads of {read}: {small} s, then {large} s");
-    }
-}
-
-/// The same without a clock: what was joined is changed behind the codec's back. Had it looked again, it would see that this
+/// F4, without a clock: what was joined is changed behind the codec's back. Had it looked again, it would see that this
 /// is no text; had it moved or unmasked it again, it would be other bytes.
 #[test]
 fn what_was_joined_is_not_looked_at_again() {
@@ -197,23 +163,27 @@ fn what_was_joined_is_not_looked_at_again() {
                 break;
             }
             // All but the character that may be unfinished, of what can have been joined by now.
-            joined = joined.max((index * length / input.len()).saturating_sub(head + 3));
-            buffer[head..head + joined].fill(0xff);
+            joined = joined.max((index * length / input.len()).saturating_sub(60));
+            if joined > 0 {
+                buffer[head..head + joined].fill(0xff);
+            }
         }
     }
 }
 
+/// In one cut: were what follows a fragment moved with each of them, it would move 2 TiB.
 #[test]
-fn sixteen_mebibytes_in_frames_of_64_bytes_are_within_the_limits() {
-    if !cfg!(miri) {
-        let framing = Framing::parse("websocket,max=16M").unwrap();
-        let parts = frame(0x00, &[b'x'; 64], Some([1, 2, 3, 4])).repeat((16 << 20) / 64);
-        let mut input = [frame(0x02, b"", Some([0; 4])), parts, frame(0x80, b"", Some([0; 4]))].concat();
-        let cut = framing.cut(&mut input, &mut Stream::default(), &mut Vec::new());
-        let Ok(Cut::Frame(frame)) = cut else { panic!("{cut:?}") };
-        assert_eq!((frame.message.len(), frame.total), (16 << 20, input.len()));
-        assert!(input[frame.message].iter().all(|byte| *byte == b'x'));
-    }
+#[cfg_attr(miri, ignore = "a measurement")]
+fn sixteen_mebibytes_in_frames_of_64_bytes_are_within_the_limits_and_cost_no_square() {
+    let framing = Framing::parse("websocket,max=16M").unwrap();
+    let parts = frame(0x00, &[b'x'; 64], Some([1, 2, 3, 4])).repeat((16 << 20) / 64);
+    let mut input = [frame(0x01, b"", Some([0; 4])), parts, frame(0x80, b"", Some([0; 4]))].concat();
+    let started = Instant::now();
+    let cut = framing.cut(&mut input, &mut Stream::default(), &mut Vec::new());
+    assert!(started.elapsed() < Duration::from_secs(20), "a second or two in a debug build: {:?}", started.elapsed());
+    let Ok(Cut::Frame(frame)) = cut else { panic!("{cut:?}") };
+    assert_eq!((frame.message.len(), frame.total), (16 << 20, input.len()));
+    assert!(input[frame.message].iter().all(|byte| *byte == b'x'));
 }
 
 #[test]

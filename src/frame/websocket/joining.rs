@@ -68,7 +68,8 @@ mod tests {
     /// Whatever a foreign interface gives for a stream, the worst that comes of it is an error or a wrong message.
     #[test]
     fn no_numbers_make_a_cut_panic() {
-        let text = [0x01, 0x83, 0, 0, 0, 0, b'a', b'b', 0xc3, 0x89, 0x80, 0, 0, 0, 0, 0x80, 0x82, 0, 0, 0, 0, 0xa9, b'z'];
+        let text =
+            [0x01, 0x83, 0, 0, 0, 0, b'a', b'b', 0xc3, 0x89, 0x80, 0, 0, 0, 0, 0x80, 0x82, 0, 0, 0, 0, 0xa9, b'z'];
         let plain = [0x02, 0x03, b'a', b'b', 0xc3, 0x8a, 0x00, 0x00, 0x02, 1, 2, 0x80, 0x7e, 0, 0x80, 1, 2, 3];
         let server = Framing::parse("websocket,max=100").unwrap();
         let numbers = || (0..26).chain([99, 100, 106, 114, 1000, u32::MAX as usize - 1, u32::MAX as usize]);
