@@ -2,6 +2,9 @@
 
 #[path = "../fuzz/bodies.rs"]
 mod bodies;
+#[cfg(feature = "websocket")]
+#[path = "../fuzz/websocket_body.rs"]
+mod websocket_body;
 
 use std::{fs, path::Path};
 
@@ -154,4 +157,12 @@ fn beats() {
 #[test]
 fn custom() {
     run("custom", &[&[1, 0, 0, 0, 0, 1], &[255]], bodies::custom);
+}
+
+#[cfg(feature = "websocket")]
+#[test]
+fn websocket() {
+    let words: [&[u8]; 9] =
+        [&[5, 3], &[0x45, 9], &[0x40, 5], &[0x43, 7], &[4, 0], &[11, 1], &[0x8e, 2], &[10, 255], "é漢".as_bytes()];
+    run("websocket", &words, websocket_body::websocket);
 }
