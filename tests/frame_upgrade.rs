@@ -72,7 +72,7 @@ fn the_example_of_the_rfc_is_accepted_as_the_rfc_says() {
 
 #[test]
 fn only_get_and_only_http_1_1_or_later_1_x() {
-    let with = |first| head(first, &RFC);
+    let with = |first: &str| head(first, &RFC);
     for method in ["POST", "HEAD", "get", "OPTIONS", "CONNECT"] {
         assert_eq!(status(&with(&format!("{method} /chat HTTP/1.1"))), 405, "{method}");
     }

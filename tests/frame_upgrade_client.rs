@@ -258,8 +258,6 @@ fn urls_that_cannot_be_dialled_say_why() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: if cfg!(miri) { 4 } else { 512 }, failure_persistence: None, ..ProptestConfig::default() })]
-
     /// Whatever is written is read as it was meant, and the answer to it is taken.
     #[test]
     fn both_sides_understand_each_other(
