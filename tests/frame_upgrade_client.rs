@@ -64,6 +64,9 @@ fn nothing_that_the_application_gives_can_add_a_line() {
     for (host, path) in [("", "/"), ("a/b", "/"), ("u@a", "/"), ("a", ""), ("a", "x"), ("a", "/#"), ("a", "/ ")] {
         assert!(written(&ClientRequest::new(host, path)).is_err(), "{host} {path}");
     }
+    let mut empty = client();
+    empty.extensions = Some(String::new());
+    assert_eq!(written(&empty), Err(HeadError::Extensions(String::new())));
     let mut twice = client();
     twice.subprotocols.push("v2".to_owned());
     assert_eq!(written(&twice), Err(HeadError::Subprotocol("v2".to_owned())));

@@ -110,7 +110,8 @@ impl WebSocket {
     /// Appends a beat that was set: text if it is, else binary; or what `like`, the head of its ask, says, if it can be.
     pub(in crate::frame) fn encode_beat(&self, like: Option<&[u8]>, message: &[u8], out: &mut Vec<u8>) {
         let text = utf8::is_text(message).then_some(&[opcode::TEXT][..]);
-        let done = like.is_some() && self.encode(like, &[message], out).is_ok() || self.encode(text, &[message], out).is_ok();
+        let done =
+            like.is_some() && self.encode(like, &[message], out).is_ok() || self.encode(text, &[message], out).is_ok();
         debug_assert!(done, "text goes as text, and binary is never refused");
     }
 
