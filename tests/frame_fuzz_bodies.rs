@@ -3,11 +3,11 @@
 #[path = "../fuzz/bodies.rs"]
 mod bodies;
 #[cfg(feature = "websocket")]
-#[path = "../fuzz/websocket_body.rs"]
-mod websocket_body;
-#[cfg(feature = "websocket")]
 #[path = "../fuzz/upgrade_body.rs"]
 mod upgrade_body;
+#[cfg(feature = "websocket")]
+#[path = "../fuzz/websocket_body.rs"]
+mod websocket_body;
 
 use std::{fs, path::Path};
 
