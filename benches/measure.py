@@ -160,13 +160,17 @@ class Server:
     def _await_port(self):
         until = time.monotonic() + START_LIMIT_S
         while time.monotonic() < until:
-            found = re.search(r"listening on \S*?:(\d+)\s", written(self.log))
+            found = re.search(r"listening on \S*?:(\d+)\s", self.output())
             if found:
                 return int(found[1])
             if self.process.poll() is not None:
                 raise Failure(f"the server ended with {self.process.returncode} before it listened: {self._said()}")
             time.sleep(0.01)
         raise Failure(f"the server did not listen within {START_LIMIT_S} s: {self._said()}")
+
+    def output(self):
+        """What it has printed so far."""
+        return written(self.log)
 
     def _said(self):
         return written(self.errors)[-2000:].strip() or "it said nothing"
