@@ -180,6 +180,9 @@ def steps(full):
     yield cargo("documentation: default features", "doc --no-deps", env=warnings)
     yield cargo("documentation: all features", "doc --no-deps --all-features", env=warnings)
     yield Step("the bench's C programs, against each other", ["python3", "benches/bench.py", "--smoke"])
+    # Debian's Python has Debian's matplotlib, which draws the page's plots.
+    yield Step("the peers' servers, and their page", ["/usr/bin/python3", "benches/peers/compare.py", "--smoke"])
+    yield cargo("format: the peer on tokio", "fmt --check --manifest-path benches/peers/tokio/Cargo.toml")
     if not full:
         return
     yield cargo(
