@@ -439,3 +439,86 @@ fn a_drain_before_the_upgrade_ends_it_unseen() {
     let mut rest = Vec::new();
     let _ = peer.0.read_to_end(&mut rest);
 }
+
+fn proxied(options: Options) -> ListenOptions {
+    ListenOptions { proxy_from: vec!["127.0.0.0/8".parse().unwrap()], ..ListenOptions::new(options) }
+}
+
+/// Version 1, and version 2 over IPv6.
+fn proxy_headers() -> [(Vec<u8>, SocketAddr); 2] {
+    let mut second = b"\r\n\r\n\0\r\nQUIT\n\x21\x21\0\x24".to_vec();
+    second.extend([[0x20; 16], [0x21; 16]].concat());
+    second.extend([0x10, 0x01, 0x1b, 0x59]);
+    [
+        (b"PROXY TCP4 203.0.113.7 10.0.0.1 4242 7001\r\n".to_vec(), "203.0.113.7:4242".parse().unwrap()),
+        (second, "[2020:2020:2020:2020:2020:2020:2020:2020]:4097".parse().unwrap()),
+    ]
+}
+
+#[test]
+fn a_balancer_says_who_is_behind_it_on_any_listener() {
+    let framed_options = Options::new(Framing::parse("length:4be").unwrap());
+    for (header, source) in proxy_headers() {
+        for cut in [1, 12, header.len(), header.len() + 2] {
+            let mut pump = Pump::default();
+            let at = pump.listen(&proxied(framed_options.clone()));
+            let mut peer = Peer::connect(at);
+            let bytes = [&header[..], b"\0\0\0\x02hi"].concat();
+            peer.write(&bytes[..cut]);
+            pump.during(Duration::from_millis(10));
+            assert_eq!(pump.history.is_empty(), cut < header.len());
+            peer.write(&bytes[cut..]);
+            pump.during(Duration::from_millis(10));
+            let id = pump.history[0].id;
+            assert_eq!(pump.history[1].message(), Some(&b"hi"[..]), "{:?}", pump.history);
+            assert_eq!(pump.reactor.state(id).unwrap().address, Some(source));
+        }
+        // A WebSocket behind it.
+        let mut pump = Pump::default();
+        let at = pump.listen(&proxied(websocket()));
+        let mut peer = Peer::connect(at);
+        peer.write(&[&header[..], &bytes_of(&request_to(at))].concat());
+        let id = opened(&mut pump).id;
+        assert_eq!(pump.reactor.state(id).unwrap().address, Some(source));
+    }
+}
+
+#[test]
+fn only_who_is_listed_may_say_so_and_must() {
+    let mut pump = Pump::default();
+    let mut options = proxied(Options::new(Framing::parse("length:4be").unwrap()));
+    options.proxy_from = vec!["10.0.0.0/8".parse().unwrap()];
+    let at = pump.listen(&options);
+    let mut peer = Peer::connect(at);
+    let id = opened(&mut pump).id;
+    peer.write(&proxy_headers()[0].0);
+    assert_eq!(pump.closed(id).reason(), Some(Reason::OverLimit), "it is a frame like any other");
+
+    let at = pump.listen(&proxied(Options {
+        websocket: WebSocketOptions { upgrade_ms: 100, ..Default::default() },
+        ..websocket()
+    }));
+    for (sent, reason) in [(&b"GET / HTTP/1.1\r\n\r\n"[..], Reason::FrameBad), (b"PROXY ", Reason::FirstFrameLate)] {
+        let mut peer = Peer::connect(at);
+        peer.write(sent);
+        pump.until("it is closed", |pump| pump.reactor.counters().closed(reason) == 1);
+    }
+}
+
+#[test]
+fn connections_are_counted_by_who_is_behind_the_balancer() {
+    let mut pump = Pump::default();
+    let options = ListenOptions { per_address_max: 1, ..proxied(Options::new(Framing::parse("length:4be").unwrap())) };
+    let at = pump.listen(&options);
+    let mut peers = Vec::new();
+    for (header, _) in proxy_headers() {
+        let mut peer = Peer::connect(at);
+        peer.write(&header);
+        opened(&mut pump);
+        peers.push(peer);
+    }
+    let mut again = Peer::connect(at);
+    again.write(&proxy_headers()[0].0);
+    pump.until("one is too many", |pump| pump.reactor.counters().closed(Reason::OverLimit) == 1);
+    assert_eq!(pump.reactor.len(), 2);
+}

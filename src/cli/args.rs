@@ -6,8 +6,9 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use heartline::liveness::{MassSilence, Role};
 use heartline::reactor::{Address, Keepalive, WhenFull};
+use ipnet::IpNet;
 
-use super::values::{bytes, duration_ms, keepalive, mass_silence};
+use super::values::{bytes, duration_ms, keepalive, mass_silence, net};
 use super::websocket::WebSocketArgs;
 
 /// Keeps long-lived connections alive and honest: frames their bytes, beats when they fall silent, finds the dead on
@@ -118,6 +119,11 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), help_heading = LIMITS)]
     pub(crate) max_connections: Option<u32>,
 
+    /// A balancer that begins each connection with the PROXY protocol (v1 or v2), which says who is behind it: an address
+    /// or a network; may be repeated [default: none]
+    #[arg(long, value_name = "NET", value_parser = net)]
+    pub(crate) proxy_from: Option<Vec<IpNet>>,
+
     /// Connections of one remote address; more are reset [default: 0, off]
     #[arg(long, value_name = "N", help_heading = LIMITS)]
     pub(crate) per_address: Option<u32>,
@@ -217,7 +223,7 @@ impl ServeArgs {
         over! {
             listen frame app threads config profile role interval suspect timeout mass_silence autopsy max_connections
             per_address accepts_per_second first_frame frame_limit output_limit high_mark low_mark when_full keepalive
-            user_timeout nodelay backlog drain_spread drain_limit log log_level statistics metrics health_check
+            user_timeout nodelay backlog drain_spread drain_limit log log_level statistics metrics health_check proxy_from
         }
     }
 }

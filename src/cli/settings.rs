@@ -9,6 +9,8 @@ use heartline::reactor::{
     WebSocketOptions,
 };
 
+use ipnet::IpNet;
+
 use super::args::{App, Level, LogFormat, ServeArgs, Switch};
 use super::{Problem, websocket};
 
@@ -33,6 +35,7 @@ pub(crate) struct Live {
     pub(crate) websocket: WebSocketOptions,
     pub(crate) per_address_max: u32,
     pub(crate) accepts_per_second: u32,
+    pub(crate) proxy_from: Vec<IpNet>,
     pub(crate) drain_spread_ms: u32,
     pub(crate) drain_limit_ms: u32,
     pub(crate) level: Level,
@@ -70,6 +73,7 @@ impl Live {
             websocket: websocket::options(args, framing.is_websocket())?,
             per_address_max: args.per_address.unwrap_or(0),
             accepts_per_second: args.accepts_per_second.unwrap_or(0),
+            proxy_from: args.proxy_from.clone().unwrap_or_default(),
             drain_spread_ms: args.drain_spread.unwrap_or(0),
             drain_limit_ms: drain_limit(args)?,
             level: args.log_level.unwrap_or_default(),
@@ -147,6 +151,7 @@ impl Settings {
             reuse_port: self.fixed.threads > 1,
             per_address_max: self.share(self.live.per_address_max, index),
             accepts_per_second: self.share(self.live.accepts_per_second, index),
+            proxy_from: self.live.proxy_from.clone(),
         }
     }
 

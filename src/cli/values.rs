@@ -1,7 +1,10 @@
 //! What people write after a flag: durations, sizes, and the two flags with a small grammar of their own.
 
+use std::net::IpAddr;
+
 use heartline::liveness::MassSilence;
 use heartline::reactor::Keepalive;
+use ipnet::IpNet;
 
 /// `35s`, `500ms`, `3m`, `1h30m`, or `0`: milliseconds.
 pub(crate) fn duration_ms(text: &str) -> Result<u32, String> {
@@ -35,6 +38,12 @@ pub(crate) fn bytes(text: &str) -> Result<u32, String> {
             .ok_or_else(|| format!("{text} is more than {} bytes, the limit", u32::MAX)),
         _ => Err("write a number of bytes, such as 4096, 64K or 1M (K = 1024)".to_owned()),
     }
+}
+
+/// `10.0.0.7` or `10.0.0.0/8`.
+pub(crate) fn net(text: &str) -> Result<IpNet, String> {
+    let address = text.parse::<IpAddr>().map(IpNet::from);
+    address.or_else(|_| text.parse()).map_err(|_| "write an address or a network, such as 10.0.0.0/8".to_owned())
 }
 
 /// `60s,20s,3`: idle, interval, count.
@@ -81,6 +90,15 @@ pub(crate) fn mass_silence(text: &str) -> Result<MassSilence, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn addresses_and_networks_are_read_and_others_refused() {
+        assert_eq!(net("10.0.0.7").unwrap(), "10.0.0.7/32".parse().unwrap());
+        assert_eq!(net("fd00::/8").unwrap(), "fd00::/8".parse().unwrap());
+        for bad in ["10.0.0.0/33", "proxy", ""] {
+            assert!(net(bad).unwrap_err().contains("10.0.0.0/8"), "{bad}");
+        }
+    }
 
     #[test]
     fn durations_read_as_people_write_them() {

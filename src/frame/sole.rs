@@ -25,6 +25,7 @@ pub(super) struct Sole {
     mask: u64,
     pub(super) head: usize,
     /// It is of WebSocket: the first byte and the text are still to be looked at, and a mask to be taken off.
+    #[cfg(feature = "websocket")]
     pub(super) is_websocket: bool,
 }
 
@@ -39,6 +40,7 @@ impl Sole {
         is_big: false,
         mask: 0,
         head: 0,
+        #[cfg(feature = "websocket")]
         is_websocket: false,
     };
 
@@ -63,6 +65,7 @@ impl Sole {
             is_big: codec.is_big,
             mask: codec.mask,
             head: codec.head,
+            #[cfg(feature = "websocket")]
             is_websocket: false,
         }
     }

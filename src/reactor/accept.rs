@@ -16,6 +16,8 @@ use super::turn::{CLOCK_EVERY, LISTENER_TOKEN};
 use super::upgrade::BegunBy;
 use crate::liveness::{Policy, PolicyId, Role};
 use crate::time::Millis;
+#[cfg(feature = "websocket")]
+use ipnet::IpNet;
 
 /// Connections taken from one listener in one turn.
 const ACCEPTS_PER_TURN: usize = 128;
@@ -46,12 +48,25 @@ pub(crate) struct Listening<N: Net> {
     /// Accepts left of the second that began then.
     allowance: (Millis, u32),
     addresses: HashMap<IpAddr, u32>,
+    #[cfg(feature = "websocket")]
+    proxy_from: Vec<IpNet>,
 }
 
 impl<N: Net> Listening<N> {
     /// Work without readiness: its queue was not emptied and nothing holds it back.
     fn wants_turn(&self) -> bool {
         self.ready && self.retry_at.is_none()
+    }
+
+    /// Whether a connection of this address begins with who is behind it.
+    #[cfg(feature = "websocket")]
+    fn is_proxied(&self, ip: Option<IpAddr>) -> bool {
+        ip.is_some_and(|ip| self.proxy_from.iter().any(|net| net.contains(&ip)))
+    }
+
+    #[cfg(not(feature = "websocket"))]
+    fn is_proxied(&self, _: Option<IpAddr>) -> bool {
+        false
     }
 
     /// Counts one more of this address; false, and not counted, if there are as many as may be.
@@ -89,6 +104,8 @@ impl<N: Net> Reactor<N> {
             retry_at: None,
             allowance: (self.now, options.accepts_per_second),
             addresses: HashMap::new(),
+            #[cfg(feature = "websocket")]
+            proxy_from: options.proxy_from.clone(),
         });
         Ok(ListenerId(index as u32))
     }
@@ -123,6 +140,8 @@ impl<N: Net> Reactor<N> {
         let old = std::mem::replace(&mut listening.options, number);
         listening.per_address_max = options.per_address_max;
         listening.accepts_per_second = options.accepts_per_second;
+        #[cfg(feature = "websocket")]
+        listening.proxy_from.clone_from(&options.proxy_from);
         self.options.release(old);
         Ok(())
     }
@@ -268,10 +287,10 @@ impl<N: Net> Reactor<N> {
             self.counters.count_close(Reason::OverLimit);
             return self.net.close(socket, Parting::Abort);
         }
-        let number = listening.options;
+        let (number, is_proxied) = (listening.options, listening.is_proxied(ip));
         self.options.retain(number);
         let counted = (listening.per_address_max > 0).then_some(ip).flatten();
-        let upgrades = self.begins_with_upgrade(number);
+        let upgrades = is_proxied || self.begins_with_upgrade(number);
         let flags = Flags::FIRST_FRAME_DUE | if upgrades { Flags::DIALLING } else { Flags::WRITABLE };
         let id = self.insert(socket, number, flags, |_, _| address);
         if let Some(ip) = counted {
@@ -289,7 +308,7 @@ impl<N: Net> Reactor<N> {
         self.counters.accepted += u64::from(!self.options.get(number).aside);
         #[cfg(feature = "websocket")]
         if upgrades {
-            return self.await_request(id.slot(), BegunBy::Accept(ListenerId(index as u32), address));
+            return self.await_request(id.slot(), BegunBy::Accept(ListenerId(index as u32), address), is_proxied);
         }
         self.begin_liveness(id.slot());
         self.tell(id, 0, RecordKind::Opened(Some(ListenerId(index as u32))));
@@ -365,16 +384,16 @@ impl<N: Net> Reactor<N> {
     /// A connection comes through a proxy from this address: it counts, and is told, as of that. False if as many of it
     /// are there as may be.
     #[cfg(feature = "websocket")]
-    pub(crate) fn is_really(&mut self, slot: u32, listener: ListenerId, ip: IpAddr) -> bool {
+    pub(crate) fn is_really(&mut self, slot: u32, listener: ListenerId, address: SocketAddr) -> bool {
         if let Some(statistics) = self.statistics.get_mut(slot as usize) {
-            statistics.set_address(SocketAddr::new(ip, 0));
+            statistics.set_address(address);
         }
         if self.counted_addresses.contains_key(&slot) {
             self.uncount_address(slot);
         }
         match self.listeners.get_mut(listener.0 as usize) {
             Some(listening) if listening.per_address_max > 0 => {
-                let ip = ip.to_canonical();
+                let ip = address.ip().to_canonical();
                 let is_counted = listening.count(ip);
                 if is_counted {
                     self.counted_addresses.insert(slot, (listener.0, ip));

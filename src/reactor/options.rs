@@ -6,6 +6,8 @@ use crate::frame::Framing;
 #[cfg(feature = "websocket")]
 use crate::frame::websocket::upgrade::{ClientRequest, Rules};
 use crate::liveness::{MassSilence, PolicyId};
+#[cfg(feature = "websocket")]
+use ipnet::IpNet;
 
 /// Settings of the whole reactor.
 #[derive(Clone, Debug)]
@@ -269,12 +271,25 @@ pub struct ListenOptions {
     pub per_address_max: u32,
     /// Connections accepted in a second; more wait in the kernel's queue. Default 0, off.
     pub accepts_per_second: u32,
+    /// Balancers that begin each connection with a header of the PROXY protocol, version 1 or 2, which says who is behind
+    /// it: that address counts and is told. It must come within `websocket.upgrade_ms`. Connections of others are taken as they are.
+    /// Default none.
+    #[cfg(feature = "websocket")]
+    pub proxy_from: Vec<IpNet>,
 }
 
 impl ListenOptions {
     /// A listener whose connections have these options, and every default.
     pub fn new(connection: Options) -> Self {
-        Self { connection, backlog: 4096, reuse_port: false, per_address_max: 0, accepts_per_second: 0 }
+        Self {
+            connection,
+            backlog: 4096,
+            reuse_port: false,
+            per_address_max: 0,
+            accepts_per_second: 0,
+            #[cfg(feature = "websocket")]
+            proxy_from: Vec::new(),
+        }
     }
 }
 

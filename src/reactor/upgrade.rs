@@ -1,5 +1,6 @@
-//! Before a WebSocket is Opened: its upgrade, as the server and as the client. The few bytes of it are read and written
-//! here, apart from the lanes of those that live, and what is known of it goes with the last of them.
+//! Before a connection is Opened: what a balancer says of it, and the upgrade of a WebSocket, as the server and as the
+//! client. The few bytes of both are read and written here, apart from the lanes of those that live, and what is known goes
+//! with the last of them.
 
 use std::fmt;
 use std::io;
@@ -19,7 +20,7 @@ use crate::frame::websocket::upgrade::{
     Acceptance, ClientRequest, HEAD_BYTES_MAX, HeadError, HttpHeads, Judgement, Refusal, Request, Rules, accept,
     healthy, refuse,
 };
-use crate::frame::{Codec, Cut};
+use crate::frame::{Codec, Cut, proxy};
 
 /// Read at once: a head is rarely longer.
 const READ_BYTES: usize = 2048;
@@ -45,6 +46,8 @@ pub(crate) enum BegunBy {
 enum Step {
     /// The dial is under way, and this is what our request is made of.
     Dialling(Arc<ClientRequest>),
+    /// The header of a balancer is awaited.
+    Proxy,
     /// A request is awaited.
     Request,
     /// The application was shown this request.
@@ -136,9 +139,10 @@ impl<N: Net> Reactor<N> {
     }
 
     /// A connection that is set up and registered is not Opened before its upgrade, for which this limit holds.
-    pub(crate) fn await_request(&mut self, slot: u32, begun_by: BegunBy) {
+    pub(crate) fn await_request(&mut self, slot: u32, begun_by: BegunBy, is_proxied: bool) {
         let known = matches!(begun_by, BegunBy::Adopt);
-        self.upgrades.insert(slot, Upgrade { begun_by, step: Step::Request, out: Vec::new(), known });
+        let step = if is_proxied { Step::Proxy } else { Step::Request };
+        self.upgrades.insert(slot, Upgrade { begun_by, step, out: Vec::new(), known });
         self.dialling.insert(slot, self.attended(self.heard_at));
         // Nobody judges it yet; its place in the wheel is for the limit.
         self.monitor.add(slot, self.policies.none, self.heard_at);
@@ -150,7 +154,7 @@ impl<N: Net> Reactor<N> {
 
     /// The same for an adopted connection, with what was read of it before; or we ask, if we are the client.
     pub(crate) fn adopt_before_upgrade(&mut self, slot: u32, planned: Option<Planned>) {
-        self.await_request(slot, BegunBy::Adopt);
+        self.await_request(slot, BegunBy::Adopt, false);
         if let (Some(request), Some(upgrade)) = (planned, self.upgrades.get_mut(&slot)) {
             upgrade.step = Step::Dialling(request);
             self.goes_on_with_upgrade(slot);
@@ -222,21 +226,33 @@ impl<N: Net> Reactor<N> {
 
     /// Reads what an upgrade still needs. What came behind the head waits for the open.
     pub(crate) fn read_upgrade(&mut self, slot: u32) {
-        let awaits = |upgrade: &Upgrade| matches!(upgrade.step, Step::Request | Step::Response(..));
-        if !self.upgrades.get(&slot).is_some_and(awaits) {
+        let is_proxied = match self.upgrades.get(&slot).map(|upgrade| &upgrade.step) {
+            Some(Step::Proxy) => true,
+            Some(Step::Request | Step::Response(..)) => false,
             // It is still marked readable; the open lists it.
-            return;
-        }
+            _ => return,
+        };
         let now = self.attended(self.heard_at);
         let connection = &mut self.connections[slot as usize];
         let mut inbound = connection.take_inbound().unwrap_or_else(|| Box::new(Inbound::new(Vec::new(), now)));
         self.counters.partial_bytes_now -= inbound.memory() as u64;
-        let heads = HttpHeads::default();
+        let (heads, mut source) = (HttpHeads::default(), None);
         let ended = loop {
-            match heads.cut(&mut inbound.bytes, &mut inbound.stream, &mut Vec::new(), HEAD_BYTES_MAX) {
-                Ok(Cut::Frame(frame)) => break Ok(Some(frame.total)),
-                Ok(_) => {}
-                Err(_) => break Ok(None),
+            if is_proxied {
+                match proxy::read(&inbound.bytes) {
+                    Ok(Some(header)) => {
+                        source = header.source;
+                        break Ok(Some(header.bytes));
+                    }
+                    Ok(None) => {}
+                    Err(_) => break Ok(None),
+                }
+            } else {
+                match heads.cut(&mut inbound.bytes, &mut inbound.stream, &mut Vec::new(), HEAD_BYTES_MAX) {
+                    Ok(Cut::Frame(frame)) => break Ok(Some(frame.total)),
+                    Ok(_) => {}
+                    Err(_) => break Ok(None),
+                }
             }
             let have = inbound.bytes.len();
             inbound.bytes.resize(have + READ_BYTES, 0);
@@ -262,6 +278,8 @@ impl<N: Net> Reactor<N> {
             self.connections[slot as usize].set_inbound(inbound);
         }
         match ended {
+            Ok(Some(_)) if is_proxied => self.comes_from(slot, source),
+            Ok(None) if is_proxied => self.end(slot, Reason::FrameBad, 0, ClosedBy::Heartline),
             Ok(Some(_)) => self.head_came(slot, head),
             Ok(None) => self.head_too_large(slot),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
@@ -283,6 +301,21 @@ impl<N: Net> Reactor<N> {
         }
     }
 
+    /// The balancer has said who is behind it (`None`: itself).
+    fn comes_from(&mut self, slot: u32, source: Option<SocketAddr>) {
+        let upgrades = self.begins_with_upgrade(self.connections[slot as usize].options);
+        let Some(upgrade) = self.upgrades.get_mut(&slot) else { return };
+        upgrade.step = if upgrades { Step::Request } else { Step::Accepted };
+        if let (Some(source), BegunBy::Accept(listener, address)) = (source, &mut upgrade.begun_by) {
+            *address = Some(source);
+            let listener = *listener;
+            if !self.is_really(slot, listener, source) {
+                return self.end(slot, Reason::OverLimit, 0, ClosedBy::Heartline);
+            }
+        }
+        if upgrades { self.read_upgrade(slot) } else { self.write_upgrade(slot) }
+    }
+
     fn head_too_large(&mut self, slot: u32) {
         match self.upgrades.get(&slot).map(|upgrade| &upgrade.step) {
             Some(Step::Request) => self.refuse_upgrade_of(slot, &Refusal::too_large()),
@@ -298,6 +331,7 @@ impl<N: Net> Reactor<N> {
     pub(crate) fn upgrade_late(&mut self, slot: u32) {
         match self.upgrades.get(&slot).map(|upgrade| &upgrade.step) {
             Some(Step::Request) => self.refuse_upgrade_of(slot, &Refusal::too_slow()),
+            Some(Step::Proxy) => self.end(slot, Reason::FirstFrameLate, 0, ClosedBy::Heartline),
             // The application has not answered in time.
             Some(Step::Asked(_)) => self.refuse_upgrade_of(slot, &Refusal::unavailable()),
             // The answer does not leave.
@@ -341,7 +375,7 @@ impl<N: Net> Reactor<N> {
         }
         if let Some((listener, client, peer)) = client
             && client != peer
-            && !self.is_really(slot, listener, client)
+            && !self.is_really(slot, listener, SocketAddr::new(client, 0))
         {
             return self.refuse_upgrade_of(slot, &Refusal::too_many());
         }
@@ -409,7 +443,7 @@ impl<N: Net> Reactor<N> {
                 self.dialling.remove(&slot);
                 self.begin_closing(slot, reason, ClosedBy::Heartline);
             }
-            Step::Dialling(_) | Step::Request | Step::Asked(_) | Step::Response(..) => {}
+            Step::Dialling(_) | Step::Proxy | Step::Request | Step::Asked(_) | Step::Response(..) => {}
         }
     }
 }
