@@ -173,6 +173,8 @@ impl Framing {
         // The other lengths still without a call; the rest of the codecs are worth one.
         match &self.wire {
             Wire::Length(length) => self.classified(length.cut(input, self.max_bytes), input),
+            #[cfg(feature = "websocket")]
+            Wire::WebSocket(websocket) => self.cut_websocket(websocket, input, stream),
             _ => self.cut_other(input, stream, control),
         }
     }
@@ -262,6 +264,12 @@ impl Framing {
     }
 
     #[inline(never)]
+    #[cfg(feature = "websocket")]
+    fn cut_websocket(&self, websocket: &WebSocket, input: &mut [u8], stream: &mut Stream) -> Result<Cut, FrameError> {
+        self.classified(websocket.cut(input, stream, self.max_bytes), input)
+    }
+
+    #[inline(never)]
     fn cut_other(&self, input: &mut [u8], stream: &mut Stream, control: &mut Vec<u8>) -> Result<Cut, FrameError> {
         // Classified in each arm: joined behind the match, every frame would be copied once more.
         let max_bytes = self.max_bytes;
@@ -273,7 +281,7 @@ impl Framing {
             Wire::Fixed(fixed) => self.classified(Ok(fixed.cut(input)), input),
             Wire::Raw => Ok(raw::cut(input, max_bytes)),
             #[cfg(feature = "websocket")]
-            Wire::WebSocket(websocket) => self.classified(websocket.cut(input, stream, max_bytes), input),
+            Wire::WebSocket(websocket) => self.cut_websocket(websocket, input, stream),
             Wire::Custom(codec) => {
                 let cut = custom_cut(&**codec, input, stream, control, max_bytes);
                 self.classified(cut, input)

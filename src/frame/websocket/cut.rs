@@ -8,7 +8,7 @@ use crate::frame::{Cut, Frame, FrameError, Kind, Stream};
 impl WebSocket {
     /// Cuts the message or control frame at the front of `input`. What a call costs grows with the bytes that are new to
     /// it: each is unmasked, checked and moved once (F4).
-    #[inline]
+    #[inline(always)]
     pub(in crate::frame) fn cut(
         &self,
         input: &mut [u8],

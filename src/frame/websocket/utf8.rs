@@ -5,8 +5,19 @@ use simdutf8::basic::from_utf8;
 /// Whether all of it is text.
 #[inline]
 pub(super) fn is_text(bytes: &[u8]) -> bool {
-    // Most text is, and short text is not worth a call of more.
-    bytes.is_ascii() || from_utf8(bytes).is_ok()
+    is_short_ascii(bytes) || from_utf8(bytes).is_ok()
+}
+
+/// Whether it is what most short text is. Without a call, which would cost more than the rest of a short message.
+#[inline(always)]
+fn is_short_ascii(bytes: &[u8]) -> bool {
+    const HIGH: u64 = u64::from_ne_bytes([0x80; 8]);
+    if bytes.len() > 125 {
+        return false;
+    }
+    let Some(last) = bytes.last_chunk::<8>() else { return bytes.iter().fold(0, |all, byte| all | byte) < 0x80 };
+    let words = bytes.as_chunks::<8>().0;
+    words.iter().fold(u64::from_ne_bytes(*last), |all, word| all | u64::from_ne_bytes(*word)) & HIGH == 0
 }
 
 /// Whether it is text or becomes text with other bytes behind it.
