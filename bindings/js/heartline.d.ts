@@ -82,7 +82,7 @@ export interface Loss {
   readonly code: number;
   readonly reason: string;
   readonly wasClean: boolean;
-  /** Of `connect_error`, where something was thrown. */
+  /** Of `connect_error`, where the WebSocket or the function for the address says more; browsers do not. */
   readonly error?: unknown;
   /** 0 if it never opened. */
   readonly uptimeMs: number;

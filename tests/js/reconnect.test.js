@@ -261,6 +261,18 @@ describe("an attempt", () => {
     assert.ok(world.sockets[0].isAbandoned);
   });
 
+  test("that ends with an error alone, as in Node 22, is over", () => {
+    const world = new World();
+    const { told } = started(world);
+    world.socket.onerror({ error: new Error("refused") });
+    const { cause, code, error } = told.last("away");
+    assert.deepEqual([cause, code, error.message], ["connect_error", 1006, "refused"]);
+    const { told: open } = started(world);
+    world.socket.open();
+    world.socket.onerror({});
+    assert.deepEqual(open.of("away"), [], "of a connection `close` says more");
+  });
+
   test("that fell into a sleep gets its time again, once", () => {
     const world = new World();
     const { line, told } = started(world);
