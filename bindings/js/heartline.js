@@ -601,17 +601,27 @@ export class Heartline extends EventTarget {
   }
 }
 
+/** Of each number: what it is unless given (times of the policy: by profile), the least and the most that it can be. */
+const NUMBERS = {
+  intervalMs: [undefined, 20, 7 * DAYS_MS],
+  suspectMs: [undefined, 20, 7 * DAYS_MS],
+  timeoutMs: [undefined, 0, 7 * DAYS_MS],
+  jitterPercent: [10, 0, 50],
+  connectTimeoutMs: [20_000, 1, DAYS_MS],
+  retryFirstMs: [0, 0, DAYS_MS],
+  retryBaseMs: [500, 1, DAYS_MS],
+  retryCapMs: [20_000, 1, DAYS_MS],
+  stableMs: [60_000, 1, DAYS_MS],
+  queueBytes: [1024 * 1024, 0, Number.MAX_SAFE_INTEGER],
+  queueCount: [1024, 0, Number.MAX_SAFE_INTEGER],
+  bufferBytes: [64 * 1024, 1, Number.MAX_SAFE_INTEGER],
+};
+const OTHERS = ["ask", "answer", "role", "profile", "reconnect", "protocols", "WebSocket", "random", "network", "page", "clock"];
+
 function defaults() {
   return {
+    ...Object.fromEntries(Object.entries(NUMBERS).map(([name, [usual]]) => [name, usual])),
     protocols: [],
-    connectTimeoutMs: 20_000,
-    retryFirstMs: 0,
-    retryBaseMs: 500,
-    retryCapMs: 20_000,
-    stableMs: 60_000,
-    queueBytes: 1024 * 1024,
-    queueCount: 1024,
-    bufferBytes: 64 * 1024,
     WebSocket: globalThis.WebSocket,
     random: Math.random,
     network: globalThis.addEventListener ? globalThis : undefined,
@@ -624,40 +634,23 @@ function defaults() {
   };
 }
 
-/** The smallest and largest value of each number. */
-const BOUNDS = {
-  intervalMs: [20, 7 * DAYS_MS],
-  suspectMs: [20, 7 * DAYS_MS],
-  timeoutMs: [0, 7 * DAYS_MS],
-  jitterPercent: [0, 50],
-  connectTimeoutMs: [1, DAYS_MS],
-  retryFirstMs: [0, DAYS_MS],
-  retryBaseMs: [1, DAYS_MS],
-  retryCapMs: [1, DAYS_MS],
-  stableMs: [1, DAYS_MS],
-  queueBytes: [0, Number.MAX_SAFE_INTEGER],
-  queueCount: [0, Number.MAX_SAFE_INTEGER],
-  bufferBytes: [1, Number.MAX_SAFE_INTEGER],
-};
-const OTHERS = ["ask", "answer", "role", "profile", "reconnect", "protocols", "WebSocket", "random", "network", "page", "clock"];
-
 /** All options, with a whole policy; what cannot be meant is an error now, not later (F6). */
 function checked(options) {
-  for (const [name, value] of Object.entries(options)) {
-    if (value === undefined || OTHERS.includes(name)) continue;
-    if (!Object.hasOwn(BOUNDS, name)) throw new TypeError(`heartline: there is no option "${name}"`);
-    const [least, most] = BOUNDS[name];
+  const given = Object.entries(options).filter(([, value]) => value !== undefined);
+  for (const [name, value] of given) {
+    if (OTHERS.includes(name)) continue;
+    if (!Object.hasOwn(NUMBERS, name)) throw new TypeError(`heartline: there is no option "${name}"`);
+    const [, least, most] = NUMBERS[name];
     if (!(value >= least && value <= most)) throw new RangeError(`heartline: ${name} ${value} is not within ${least} and ${most}`);
   }
-  const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
-  const all = { ...defaults(), ...given };
+  const all = { ...defaults(), ...Object.fromEntries(given) };
   if (!all.WebSocket) throw new TypeError("heartline: there is no WebSocket here: give one as option `WebSocket`");
   if (all.answer !== undefined && all.ask === undefined) throw new TypeError("heartline: `answer` without `ask`");
   if (all.ask !== undefined) new Beats(all.ask, all.answer);
-  return { ...all, policy: policyOf(given) };
+  return { ...all, policy: policyOf(all) };
 }
 
-function policyOf({ ask, role, profile, jitterPercent = 10, ...times }) {
+function policyOf({ ask, role, profile, jitterPercent, ...times }) {
   const name = profile ?? "web";
   if (!Object.hasOwn(PROFILES, name)) throw new TypeError(`heartline: there is no profile "${name}"`);
   // A setting of `ask` is the agreement to beat (L13).

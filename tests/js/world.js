@@ -55,7 +55,8 @@ export class World {
   /** Time passes, and the page runs. */
   run(ms) {
     const until = this.#now + ms;
-    for (;;) {
+    for (let turns = 0; ; turns++) {
+      if (turns > 100_000) throw new Error(`it spins: ${turns} turns within ${ms} ms`);
       const next = Math.min(...this.#waiting.map((entry) => this.#runsAt(entry)));
       if (next > until) break;
       this.#now = Math.max(this.#now, next);
