@@ -11,10 +11,11 @@ PREFIX ?= /usr/local # make install: where; DESTDIR is put in front of it for pa
 MINUTES ?= 10        # make soak
 PEERS ?= 1000000     # make month
 DAYS ?= 30           # make month
+HOLD ?= 5m           # make bench-million, and CONNECTIONS
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: demo lib lib-checked install uninstall dist header test test-full sim sim-long bench bench-load bench-timers soak month mutants fmt clippy doc fuzz help
+.PHONY: demo lib lib-checked install uninstall dist header test test-full sim sim-long bench bench-load bench-million bench-timers soak month mutants fmt clippy doc fuzz help
 
 # The C library. The crate type is given here, not in Cargo.toml: an rlib beside it would switch link-time optimisation off.
 capi := $(CARGO) rustc --quiet --lib --target-dir $(strip $(TARGET_DIR)) --no-default-features --features capi
@@ -69,8 +70,11 @@ bench: ## Heartline's figures in one run, beside a bare epoll loop in C; status 
 bench-load: ## what `heartline load` itself is worth: saturation, connecting, the error of its latency
 	python3 benches/load.py
 
+bench-million: ## hold CONNECTIONS (a million, or as many as fit) in one process for HOLD (5m); status 1 if one was closed
+	python3 benches/million.py --connections $(or $(strip $(CONNECTIONS)),1000000) --hold $(strip $(HOLD))
+
 bench-timers: ## the wheel and the monitor alone, in criterion
-	python3 scripts/targets.py bench | grep -v "^month$$" | xargs -r -n 1 $(CARGO) bench --bench
+	python3 scripts/targets.py bench | grep -vE "^(month|million)$$" | xargs -r -n 1 $(CARGO) bench --bench
 
 soak: ## the released server and CLIENTS (2,000) with faults of every kind for MINUTES (10); SEED= repeats one
 	$(CARGO) build --release --bin heartline

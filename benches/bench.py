@@ -224,7 +224,7 @@ class Bench:
 
     def monitor(self):
         """the monitor alone, up to 10 million peers in virtual time"""
-        program = measure.monitor_command()
+        program = measure.bench_program("monitor_ten_million", "--no-default-features")
         sizes = (10_000, 100_000, 1_000_000)
         counts = [measure.instructions_of("count_heard", [program, "count", str(size)]) / size for size in sizes]
         spread = max(counts) - min(counts)

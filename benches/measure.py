@@ -107,6 +107,12 @@ def heartline_command(binary):
     return [binary, *serve.split(), "--frame", "{frame}", "--timeout", "{timeout}", "--statistics", "{statistics}"]
 
 
+def memory_of(pid):
+    """Bytes of a process by kind, as smaps_rollup names them; none of the kernel's."""
+    rollup = pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text()
+    return {name: int(kib) * 1024 for name, kib in re.findall(r"^(\w+): +(\d+) kB", rollup, re.M)}
+
+
 def pinned(core):
     return lambda: os.sched_setaffinity(0, {core})
 
@@ -153,9 +159,8 @@ class Server:
 
     def resident_bytes(self):
         """Anonymous (heap, stack, written data) and all resident memory of this process; none of the kernel's."""
-        rollup = pathlib.Path(f"/proc/{self.pid}/smaps_rollup").read_text()
-        kib = dict(re.findall(r"^(\w+): +(\d+) kB", rollup, re.M))
-        return int(kib["Anonymous"]) * 1024, int(kib["Rss"]) * 1024
+        memory = memory_of(self.pid)
+        return memory["Anonymous"], memory["Rss"]
 
     def send(self, number):
         os.kill(self.pid, number)
@@ -280,16 +285,16 @@ def instructions(command, options, mode, connections, frames):
     return int(found[1])
 
 
-def monitor_command():
-    """The bench of the monitor alone, built; its path."""
-    command = ["cargo", "bench", "--no-default-features", "--bench", "monitor_ten_million", "--no-run"]
-    done = subprocess.run([*command, "--message-format", "json-render-diagnostics"], cwd=ROOT, stdout=subprocess.PIPE, text=True)
+def bench_program(name, *flags):
+    """A bench in Rust, built; its path."""
+    command = ["cargo", "bench", *flags, "--bench", name, "--no-run", "--message-format", "json-render-diagnostics"]
+    done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
     if done.returncode != 0:
-        raise Failure("the bench of the monitor does not build")
+        raise Failure(f"the bench {name} does not build")
     for message in map(json.loads, done.stdout.splitlines()):
-        if message.get("executable") and message["target"]["name"] == "monitor_ten_million":
+        if message.get("executable") and message["target"]["name"] == name:
             return message["executable"]
-    raise Failure("cargo names no bench of the monitor")
+    raise Failure(f"cargo names no bench {name}")
 
 
 def instructions_of(function, command):

@@ -45,6 +45,7 @@ pub fn feed(framing: &Framing, input: &[u8], reads: impl IntoIterator<Item = usi
                     promised = exact.then_some(need);
                     break;
                 }
+                Ok(Cut::Within(beat)) => panic!("{beat:?}, but these codecs have no beats within messages"),
                 Ok(Cut::Frame(frame)) => {
                     assert!(frame.total >= 1 && frame.total <= buffer.len());
                     assert!(frame.head.end <= frame.message.start && frame.message.end <= frame.total);
@@ -260,11 +261,12 @@ impl Codec for Liar {
             Some(byte) => usize::from(*byte),
             None => input.len(),
         };
-        Ok(match say(0) % 3 {
+        let frame = |kind| Frame { kind, head: say(1)..say(2), message: say(3)..say(4), total: say(5) };
+        Ok(match say(0) % 5 {
             0 => Cut::More { need: say(1), exact: say(2) % 2 == 0 },
-            _ => {
-                Cut::Frame(Frame { kind: Kind::Message, head: say(1)..say(2), message: say(3)..say(4), total: say(5) })
-            }
+            1 => Cut::Within(frame(Kind::Message)),
+            2 => Cut::Within(frame(Kind::Ask)),
+            _ => Cut::Frame(frame(Kind::Message)),
         })
     }
 
@@ -287,6 +289,10 @@ pub fn custom(data: &[u8]) {
         match framing.cut(&mut buffer, &mut stream, &mut Vec::new()) {
             Err(_) => return,
             Ok(Cut::More { need, .. }) => assert!(need > buffer.len()),
+            Ok(Cut::Within(beat)) => {
+                assert_eq!(beat.kind, Kind::Ask);
+                copy(&buffer, &beat);
+            }
             Ok(Cut::Frame(frame)) => {
                 assert!(frame.total > 0);
                 copy(&buffer, &frame);

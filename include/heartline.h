@@ -319,6 +319,9 @@
 // Kind of codec: no framing.
 #define HEARTLINE_CODEC_RAW 6
 
+// The peer's goodbye, of a codec that has a closing handshake.
+#define HEARTLINE_FRAME_CLOSE 4
+
 // Level of a log line: worth knowing.
 #define HEARTLINE_LOG_INFO 1
 
@@ -616,9 +619,10 @@ typedef struct heartline_frame {
     const uint8_t *head;
     // Its bytes.
     uint32_t head_len;
-    // 0: a message. HEARTLINE_BEAT_: a beat.
+    // 0: a message. HEARTLINE_BEAT_: a beat. HEARTLINE_FRAME_CLOSE: the peer's goodbye, behind which nothing comes.
     uint32_t kind;
-    // Bytes that the frame takes from the front of the input: go on behind them. When there is no whole frame: bytes,
+    // Bytes that the frame takes from the front of the input: go on behind them. 0 for a beat in the middle of a message
+    // that is not whole yet: cut again from the same front. When there is no whole frame: bytes,
     // counted from the front, without which nothing can come of it. A promise of the peer's: reserve nothing for it.
     size_t total;
 } heartline_frame;

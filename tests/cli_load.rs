@@ -95,6 +95,18 @@ fn connections_beat_and_do_nothing_else_unless_told() {
 }
 
 #[test]
+fn how_long_an_answer_took_is_told() {
+    let server = answering(|connection, ask, _| {
+        thread::sleep(Duration::from_millis(60));
+        connection.send(&ask)
+    });
+    let report = good(server.address, "-c 5 --beat 300ms --duration 1s");
+    let trip = &report["beats"]["round_trip_ms"];
+    within(&trip["p50"], 60.0, 200.0);
+    assert!(number(&trip["max"]) >= number(&trip["p50"]), "{trip}");
+}
+
+#[test]
 fn without_a_spread_they_beat_in_step_and_without_beats_not_at_all() {
     let moments = |flags: &str| {
         let moments = Arc::new(Mutex::new(Vec::new()));

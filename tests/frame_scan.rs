@@ -18,6 +18,7 @@ fn feed_trapped(spec: &str, input: &[u8], keep: usize, trap: &[u8]) -> (usize, u
                 assert!(stream.is_idle());
                 return (frame.message.len(), frame.total);
             }
+            Cut::Within(beat) => panic!("{beat:?}"),
             Cut::More { need, .. } => assert!(need > buffer.len()),
         }
         let scanned = buffer.len().saturating_sub(keep);

@@ -8,6 +8,7 @@ use heartline::liveness::{MassSilence, Role};
 use heartline::reactor::{Address, Keepalive, WhenFull};
 
 use super::values::{bytes, duration_ms, keepalive, mass_silence};
+use super::websocket::WebSocketArgs;
 
 /// Keeps long-lived connections alive and honest: frames their bytes, beats when they fall silent, finds the dead on
 /// time and never kills a live one.
@@ -43,6 +44,8 @@ Examples:
     heartline serve --listen 0.0.0.0:7001 --frame 'delimiter:\\n,ask=PING,answer=PONG' --profile game --role both
   Your own 8-byte head (length at offset 4), another timeout; interval and suspect are scaled with it:
     heartline serve --frame 'length:2le,at=4,head=8,max=1M' --timeout 12s
+  For browsers, and only for the pages of one site:
+    heartline serve --frame websocket --path /chat --origin https://example.org --health-path /healthz
   A chat room on every core, with limits:
     heartline serve --app broadcast --threads 4 --max-connections 200000 --high-mark 256K --when-full close
   Behind systemd or a parent that already listens, and on a Unix socket:
@@ -168,6 +171,9 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), help_heading = SOCKET)]
     pub(crate) backlog: Option<u32>,
 
+    #[command(flatten)]
+    pub(crate) websocket: WebSocketArgs,
+
     /// At a drain, closes are spread evenly over this [default: 0, all at once]
     #[arg(long, value_name = "DURATION", value_parser = duration_ms, help_heading = DRAIN)]
     pub(crate) drain_spread: Option<u32>,
@@ -204,7 +210,9 @@ impl ServeArgs {
     /// These flags, and `file`'s where a flag was not given.
     pub(crate) fn over(self, file: Self) -> Self {
         macro_rules! over {
-            ($($field:ident)*) => { Self { $($field: self.$field.or(file.$field),)* } };
+            ($($field:ident)*) => {
+                Self { websocket: self.websocket.over(file.websocket), $($field: self.$field.or(file.$field),)* }
+            };
         }
         over! {
             listen frame app threads config profile role interval suspect timeout mass_silence autopsy max_connections

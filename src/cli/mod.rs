@@ -37,6 +37,7 @@ mod settings;
 mod spread;
 mod top;
 mod values;
+mod websocket;
 mod worker;
 
 use std::io::Write;

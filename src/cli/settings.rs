@@ -6,10 +6,11 @@ use heartline::frame::Framing;
 use heartline::liveness::{MassSilence, Policy, PolicyId, Role};
 use heartline::reactor::{
     Address, CONNECTIONS_MAX, Config, DrainOptions, Limits, ListenOptions, Marks, Options, SocketOptions,
+    WebSocketOptions,
 };
 
-use super::Problem;
 use super::args::{App, Level, LogFormat, ServeArgs, Switch};
+use super::{Problem, websocket};
 
 /// Balancers leave as soon as they are let in.
 const HEALTH_CHECK_MS: u32 = 1_000;
@@ -29,6 +30,7 @@ pub(crate) struct Live {
     pub(crate) socket: SocketOptions,
     pub(crate) marks: Marks,
     pub(crate) limits: Limits,
+    pub(crate) websocket: WebSocketOptions,
     pub(crate) per_address_max: u32,
     pub(crate) accepts_per_second: u32,
     pub(crate) drain_spread_ms: u32,
@@ -65,6 +67,7 @@ impl Live {
             },
             marks: marks(args)?,
             limits: limits(args),
+            websocket: websocket::options(args, framing.is_websocket())?,
             per_address_max: args.per_address.unwrap_or(0),
             accepts_per_second: args.accepts_per_second.unwrap_or(0),
             drain_spread_ms: args.drain_spread.unwrap_or(0),
@@ -149,15 +152,14 @@ impl Settings {
 
     pub(crate) fn options(&self, policy: PolicyId) -> Options {
         Options {
-            framing: self.framing.clone(),
             policy: Some(policy),
             socket: self.live.socket.clone(),
             marks: self.live.marks,
             limits: self.live.limits,
+            websocket: self.live.websocket.clone(),
             // Echo answers what came just before the peer's FIN, then closes by itself.
             half_open: self.fixed.app == App::Echo,
-            deliver_beats: false,
-            aside: false,
+            ..Options::shared(Arc::clone(&self.framing))
         }
     }
 
@@ -208,7 +210,12 @@ impl Settings {
 fn policy(args: &ServeArgs, framing: &Framing) -> Result<Policy, Problem> {
     let given = args.profile.as_deref().and_then(Policy::profile);
     // L12: a codec without a beat has no timeout unless one is given.
-    let mut policy = given.unwrap_or(if framing.has_beats() { Policy::im() } else { Policy::none() });
+    let mut policy = given.unwrap_or(match framing.has_beats() {
+        // Hidden pages are throttled, but browsers answer a Ping by themselves.
+        true if framing.is_websocket() => Policy::web(),
+        true => Policy::im(),
+        false => Policy::none(),
+    });
     if let Some(ms) = args.timeout {
         policy = policy.with_timeout(ms);
     }
@@ -222,6 +229,8 @@ fn policy(args: &ServeArgs, framing: &Framing) -> Result<Policy, Problem> {
             )));
         }
         Some(role) => role,
+        // A page cannot send a Ping: we ask, and whoever speaks WebSocket has agreed to that.
+        None if framing.is_websocket() => Role::Both,
         None if framing.has_beats() => Role::Answer,
         None => Role::Watch,
     };

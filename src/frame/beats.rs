@@ -13,7 +13,7 @@ pub(super) enum Beats {
     None,
     /// A frame with an empty message is ask and answer.
     Empty,
-    /// A custom codec has its own.
+    /// The codec has its own: a custom one, or the Ping and Pong of `websocket`.
     Own,
     /// They were set.
     Given(Box<Given>),
@@ -27,7 +27,7 @@ pub(super) struct Given {
     pub(super) answer: Mark,
     /// Whether ask and answer are the same bytes.
     same: bool,
-    pub(super) ask_frame: Box<[u8]>,
+    ask_frame: Box<[u8]>,
     answer_frame: Box<[u8]>,
     /// Bytes of the longer of both messages: what `max` must let pass.
     message_bytes: usize,
@@ -80,6 +80,16 @@ impl Given {
         Ok(Self { ask, answer, same, ask_frame, answer_frame, message_bytes })
     }
 
+    pub(super) fn ask(&self, wire: &Wire, out: &mut Vec<u8>) {
+        #[cfg(feature = "websocket")]
+        if let (Wire::WebSocket(websocket), Mark::Whole(message)) = (wire, &self.ask) {
+            // Built anew, since no two frames of a client have the same mask.
+            return websocket.encode_beat(None, message, out);
+        }
+        let _ = wire;
+        out.extend_from_slice(&self.ask_frame);
+    }
+
     #[inline(never)]
     pub(super) fn kind(&self, frame: &[u8], message: &Range<usize>) -> Kind {
         if self.ask.matches(frame, message) {
@@ -89,6 +99,10 @@ impl Given {
     }
 
     pub(super) fn answer(&self, wire: &Wire, max_bytes: usize, frame: &[u8], cut: &Frame, out: &mut Vec<u8>) {
+        #[cfg(feature = "websocket")]
+        if let (Wire::WebSocket(websocket), Mark::Whole(message)) = (wire, &self.answer) {
+            return websocket.encode_beat(frame.get(cut.head.clone()), message, out);
+        }
         if self.same {
             return out.extend_from_slice(frame);
         }
@@ -148,6 +162,8 @@ fn build(wire: &Wire, max_bytes: usize, mark: &Mark) -> Result<(Vec<u8>, Frame),
             return Err(BeatFault::TooLong { length: message.len(), limit: BEAT_BYTES_MAX });
         }
         Mark::Whole(message) => wire.encode(None, &[message], &mut frame).map_err(BeatFault::Encode)?,
+        #[cfg(feature = "websocket")]
+        Mark::Pattern(..) if matches!(wire, Wire::WebSocket(_)) => return Err(BeatFault::HeadVaries),
         Mark::Pattern(at, bytes) => {
             let end = at + bytes.len();
             if end > BEAT_BYTES_MAX {
@@ -194,7 +210,13 @@ fn build(wire: &Wire, max_bytes: usize, mark: &Mark) -> Result<(Vec<u8>, Frame),
 
 /// How `frame` is cut, if it is exactly one frame.
 fn cut_whole(wire: &Wire, max_bytes: usize, frame: &mut [u8]) -> Option<Frame> {
-    match wire.cut(frame, &mut Stream::default(), &mut Vec::new(), max_bytes) {
+    let (mut stream, mut control) = (Stream::default(), Vec::new());
+    let cut = match wire {
+        #[cfg(feature = "websocket")]
+        Wire::WebSocket(websocket) => websocket.peer().cut(frame, &mut stream, max_bytes),
+        _ => wire.cut(frame, &mut stream, &mut control, max_bytes),
+    };
+    match cut {
         Ok(Cut::Frame(cut)) if cut.total == frame.len() => Some(cut),
         _ => None,
     }

@@ -8,6 +8,9 @@ use std::ops::Range;
 pub enum Cut {
     /// A whole frame.
     Frame(Frame),
+    /// A beat in the middle of a message that is not whole yet, as WebSocket has them. It takes nothing: the next cut is
+    /// of the same front. Its ranges and its `total`, where it ends, count from there.
+    Within(Frame),
     /// No whole frame yet. Keep the input, add bytes behind it, and cut again with the same [`Stream`].
     More {
         /// Bytes, counted from the front of the input, without which nothing can come of it. Always more than there are.
@@ -50,6 +53,9 @@ pub enum Kind {
     Answer,
     /// Ask and answer are the same bytes: whoever has an ask outstanding takes it for the answer, otherwise it is an ask.
     Either,
+    /// The peer's goodbye: it sends nothing behind it. [`Framing::answer`](super::Framing::answer) has ours, behind which
+    /// we send nothing.
+    Close,
 }
 
 /// What a codec remembers of one connection while a frame is unfinished. 16 bytes, all zero when idle.
@@ -107,6 +113,20 @@ impl Stream {
         self.head = 0;
     }
 
+    /// Where the payload of a WebSocket message ends that was joined so far. 0 if no message is unfinished.
+    #[cfg(feature = "websocket")]
+    pub(super) fn joined(&self) -> usize {
+        self.head as usize
+    }
+
+    /// Remembers a WebSocket message of which something was joined. False if these numbers are too large.
+    #[cfg(feature = "websocket")]
+    pub(super) fn set_joined(&mut self, scanned: usize, joined: usize, note: u64) -> bool {
+        let (Ok(scanned), Ok(head)) = (scanned.try_into(), joined.try_into()) else { return false };
+        *self = Self { scanned, head, note };
+        true
+    }
+
     /// A text head of `head` bytes (not 0) was read and promised `message` bytes: neither is looked for again.
     pub(super) fn set_head(&mut self, head: usize, message: usize) {
         *self = Self { scanned: 0, head: head as u32, note: message as u64 };
@@ -157,11 +177,18 @@ pub trait Codec: Send + Sync {
         false
     }
 
-    /// Appends the answer to `frame`, which [`cut`](Self::cut) gave out as [`Kind::Ask`] or [`Kind::Either`]. By default the
-    /// same bytes.
+    /// Appends the answer to `frame`, which [`cut`](Self::cut) gave out as [`Kind::Ask`], [`Kind::Either`] or
+    /// [`Kind::Close`]. By default the same bytes.
     fn answer(&self, frame: &[u8], cut: &Frame, out: &mut Vec<u8>) {
         let _ = cut;
         out.extend_from_slice(frame);
+    }
+
+    /// Appends the goodbye, the last that is sent on a connection, and says whether there is one. `status` says why in
+    /// the numbers of WebSocket (1000: nothing is wrong). None by default.
+    fn close(&self, status: u16, out: &mut Vec<u8>) -> bool {
+        let _ = (status, out);
+        false
     }
 }
 

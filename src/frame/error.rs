@@ -1,5 +1,7 @@
 //! What can be wrong with bytes that came, and with what is to be sent.
 
+#[cfg(feature = "websocket")]
+use super::WebSocketFault;
 use std::fmt;
 
 /// Why bytes that came are not a frame. The connection cannot go on: where the next frame begins is unknown.
@@ -45,6 +47,14 @@ pub enum FrameError {
         /// Offset in the frame.
         at: usize,
     },
+    /// A WebSocket frame is not as RFC 6455 wants it.
+    #[cfg(feature = "websocket")]
+    WebSocket {
+        /// What is wrong.
+        fault: WebSocketFault,
+        /// Offset from the front of the message, all its frames and headers counted; of a text that is none, in the text.
+        at: usize,
+    },
     /// A custom codec refused the bytes with a code of its own.
     Custom {
         /// The codec's code.
@@ -64,7 +74,20 @@ pub enum FrameError {
 impl FrameError {
     /// Whether the bytes may be well-formed but exceed a limit, as opposed to malformed.
     pub fn is_over_limit(&self) -> bool {
+        #[cfg(feature = "websocket")]
+        if matches!(self, Self::WebSocket { fault: WebSocketFault::TooManyFragments { .. }, .. }) {
+            return true;
+        }
         matches!(self, Self::TooLarge { .. } | Self::LineTooLong { .. } | Self::HeadTooLong { .. })
+    }
+
+    /// What a goodbye says of it, in the numbers of WebSocket: 1009 over a limit, 1007 for text that is none, else 1002.
+    pub fn close_status(&self) -> u16 {
+        #[cfg(feature = "websocket")]
+        if let Self::WebSocket { fault, .. } = self {
+            return fault.close_status();
+        }
+        if self.is_over_limit() { 1009 } else { 1002 }
     }
 }
 
@@ -81,6 +104,8 @@ impl fmt::Display for FrameError {
             Self::VarintTooLong => f.write_str("varint length has more than 10 bytes or 64 bits"),
             Self::HeadTooLong { limit } => write!(f, "no CRLF within the {limit} bytes that a text head may have"),
             Self::BadHead { fault, at } => write!(f, "text head, offset {at}: {fault}"),
+            #[cfg(feature = "websocket")]
+            Self::WebSocket { fault, at } => write!(f, "WebSocket, offset {at}: {fault}"),
             Self::Custom { code, at } => write!(f, "custom codec: error {code} at offset {at}"),
             Self::BrokenCodec { input, total } => {
                 write!(
@@ -190,6 +215,18 @@ pub enum EncodeError {
     },
     /// An empty message has no bytes on the wire in `raw`, so it cannot be sent.
     Empty,
+    /// A WebSocket message is text or binary; the head that was given is of another frame.
+    #[cfg(feature = "websocket")]
+    Opcode {
+        /// What its first byte says.
+        given: u8,
+    },
+    /// The message was to go as text, but is not UTF-8.
+    #[cfg(feature = "websocket")]
+    NotText {
+        /// Offset in the message.
+        at: usize,
+    },
     /// A custom codec refused with a code of its own.
     Custom {
         /// The codec's code.
@@ -214,6 +251,10 @@ impl fmt::Display for EncodeError {
                 write!(f, "message of {given} bytes, but a record has exactly {expected}")
             }
             Self::Empty => f.write_str("an empty message cannot be sent without framing"),
+            #[cfg(feature = "websocket")]
+            Self::Opcode { given } => write!(f, "head of opcode {given}, but a message is text (1) or binary (2)"),
+            #[cfg(feature = "websocket")]
+            Self::NotText { at } => write!(f, "text that is not UTF-8 at offset {at} of the message"),
             Self::Custom { code } => write!(f, "custom codec: error {code}"),
         }
     }

@@ -9,6 +9,8 @@ use super::length::Length;
 use super::line_header::LineHeader;
 #[cfg(feature = "net")]
 use super::sole::{Sole, WINDOW_BYTES};
+#[cfg(feature = "websocket")]
+use super::websocket::WebSocket;
 use super::{Codec, Cut, EncodeError, Frame, FrameError, Kind, SpecError, Stream, raw, spec, varint};
 use std::{fmt, str::FromStr, sync::Arc};
 
@@ -41,6 +43,8 @@ pub(super) enum Wire {
     Delimiter(Delimiter),
     Fixed(Fixed),
     Raw,
+    #[cfg(feature = "websocket")]
+    WebSocket(WebSocket),
     Custom(Arc<dyn Codec>),
 }
 
@@ -115,9 +119,13 @@ impl Framing {
         self.max_bytes
     }
 
-    /// The same for connections that we dial: at most 16 MiB where `max=` was not given.
+    /// The same for connections that we dial: at most 16 MiB where `max=` was not given; of `websocket`, the client's side.
     pub fn for_dialled(&self) -> Self {
         let mut dialled = self.clone();
+        #[cfg(feature = "websocket")]
+        if let Wire::WebSocket(server) = &self.wire {
+            dialled.wire = Wire::WebSocket(server.client());
+        }
         if !self.max_given {
             dialled.set_max(MAX_BYTES_DIALLED);
         }
@@ -247,6 +255,8 @@ impl Framing {
             Wire::Delimiter(delimiter) => self.classified(delimiter.cut(input, stream, max_bytes), input),
             Wire::Fixed(fixed) => self.classified(Ok(fixed.cut(input)), input),
             Wire::Raw => Ok(raw::cut(input, max_bytes)),
+            #[cfg(feature = "websocket")]
+            Wire::WebSocket(websocket) => self.classified(websocket.cut(input, stream, max_bytes), input),
             Wire::Custom(codec) => {
                 let cut = custom_cut(&**codec, input, stream, control, max_bytes);
                 self.classified(cut, input)
@@ -290,6 +300,8 @@ impl Framing {
             }
             Wire::LineHeader(codec) => codec.encode_head(None, length, &mut head),
             Wire::Delimiter(_) | Wire::Fixed(_) | Wire::Raw | Wire::Custom(_) => return None,
+            #[cfg(feature = "websocket")]
+            Wire::WebSocket(_) => return None,
         };
         Some(built.and_then(|()| {
             let given = to.len();
@@ -306,10 +318,15 @@ impl Framing {
             Beats::Empty => self.encode(None, &[], out).is_ok(),
             Beats::Own => match &self.wire {
                 Wire::Custom(codec) => codec.ask(out),
+                #[cfg(feature = "websocket")]
+                Wire::WebSocket(websocket) => {
+                    websocket.ping(out);
+                    true
+                }
                 _ => false,
             },
             Beats::Given(given) => {
-                out.extend_from_slice(&given.ask_frame);
+                given.ask(&self.wire, out);
                 true
             }
         }
@@ -320,12 +337,42 @@ impl Framing {
     ///
     /// The answer echoes what the ask carries besides: the other head bytes, and with a pattern the whole frame.
     pub fn answer(&self, frame: &[u8], cut: &Frame, out: &mut Vec<u8>) {
+        #[cfg(feature = "websocket")]
+        if let Wire::WebSocket(websocket) = &self.wire
+            && websocket.answer(frame, cut, out)
+        {
+            return;
+        }
         match (&self.beats, &self.wire) {
             // Also of a codec that never asks: what it cut as an ask is answered as it says.
             (Beats::None | Beats::Own, Wire::Custom(codec)) => codec.answer(frame, cut, out),
             (Beats::None, _) => {}
             (Beats::Empty | Beats::Own, _) => out.extend_from_slice(frame),
             (Beats::Given(given), wire) => given.answer(wire, self.max_bytes, frame, cut, out),
+        }
+    }
+}
+
+impl Framing {
+    /// Whether it is `websocket`, whose connections begin with an upgrade from HTTP.
+    pub fn is_websocket(&self) -> bool {
+        #[cfg(feature = "websocket")]
+        return matches!(self.wire, Wire::WebSocket(_));
+        #[cfg(not(feature = "websocket"))]
+        false
+    }
+
+    /// Appends the goodbye of a codec that has a closing handshake, with the status 1000 to 4999 of WebSocket that says
+    /// why. False, and nothing appended, if there is none.
+    pub fn close(&self, status: u16, out: &mut Vec<u8>) -> bool {
+        match &self.wire {
+            Wire::Custom(codec) => codec.close(status, out),
+            #[cfg(feature = "websocket")]
+            Wire::WebSocket(websocket) => {
+                websocket.close(status, out);
+                true
+            }
+            _ => false,
         }
     }
 }
@@ -346,6 +393,8 @@ impl Wire {
             Self::Delimiter(delimiter) => delimiter.cut(input, stream, max_bytes),
             Self::Fixed(fixed) => Ok(fixed.cut(input)),
             Self::Raw => Ok(raw::cut(input, max_bytes)),
+            #[cfg(feature = "websocket")]
+            Self::WebSocket(websocket) => websocket.cut(input, stream, max_bytes),
             Self::Custom(codec) => custom_cut(&**codec, input, stream, control, max_bytes),
         }
     }
@@ -360,6 +409,15 @@ impl Wire {
         }
     }
 
+    /// Whether it has beats that are not messages.
+    pub(super) fn has_own_beats(&self) -> bool {
+        #[cfg(feature = "websocket")]
+        if let Self::WebSocket(_) = self {
+            return true;
+        }
+        false
+    }
+
     #[inline]
     pub(super) fn encode(&self, head: Option<&[u8]>, message: &[&[u8]], out: &mut Vec<u8>) -> Result<(), EncodeError> {
         match self {
@@ -369,6 +427,8 @@ impl Wire {
             Self::Delimiter(delimiter) => delimiter.encode(message, out),
             Self::Fixed(fixed) => fixed.encode(message, out),
             Self::Raw => raw::encode(message, out),
+            #[cfg(feature = "websocket")]
+            Self::WebSocket(websocket) => websocket.encode(head, message, out),
             Self::Custom(codec) => {
                 let start = out.len();
                 codec.encode(head, message, out).inspect_err(|_| out.truncate(start))
@@ -388,9 +448,14 @@ fn custom_cut(
     let available = input.len();
     match codec.cut(input, stream, control, max_bytes)? {
         Cut::More { need, exact } => Ok(Cut::More { need: need.max(available + 1), exact: exact && need > available }),
+        Cut::Within(frame) => {
+            if !lies_within(&frame, available) || matches!(frame.kind, Kind::Message | Kind::Close) {
+                return Err(FrameError::BrokenCodec { input: available, total: frame.total });
+            }
+            Ok(Cut::Within(frame))
+        }
         Cut::Frame(frame) => {
-            let within = |range: &std::ops::Range<usize>| range.start <= range.end && range.end <= frame.total;
-            if frame.total == 0 || frame.total > available || !within(&frame.head) || !within(&frame.message) {
+            if !lies_within(&frame, available) {
                 return Err(FrameError::BrokenCodec { input: available, total: frame.total });
             }
             if frame.message.len() > max_bytes {
@@ -401,6 +466,12 @@ fn custom_cut(
             Ok(Cut::Frame(frame))
         }
     }
+}
+
+/// Whether a frame takes something, and no more than there is.
+fn lies_within(frame: &Frame, available: usize) -> bool {
+    let within = |range: &std::ops::Range<usize>| range.start <= range.end && range.end <= frame.total;
+    frame.total > 0 && frame.total <= available && within(&frame.head) && within(&frame.message)
 }
 
 /// Bytes of all the slices.

@@ -28,10 +28,12 @@
 //! | `framing.rs` | [`Framing`]: one codec, its limit and its beats |
 //! | `codec.rs` | what a codec gives back ([`Cut`], [`Frame`], [`Stream`]) and the [`Codec`] trait for your own |
 //! | `length.rs` `varint.rs` `line_header.rs` `delimiter.rs` `fixed.rs` `raw.rs` | the built-in codecs |
+//! | `websocket/` | RFC 6455: frames joined into messages, ping, pong and close |
 //! | `head_text.rs` | finds the length in a text head |
 //! | `sole.rs` | the quick way of the reactor's usual read: one whole message of a `length` codec |
 //! | `beats.rs` | what counts as an ask and an answer, and how they are built |
 //! | `spec.rs` `text.rs` | the text form, read and written |
+//! | `websocket/` | RFC 6455: the upgrade from HTTP (feature `websocket`) |
 //! | `error.rs` `spec_error.rs` | what can go wrong |
 
 mod beats;
@@ -50,6 +52,8 @@ mod spec;
 mod spec_error;
 mod text;
 mod varint;
+#[cfg(feature = "websocket")]
+pub mod websocket;
 
 pub use beats::BEAT_BYTES_MAX;
 pub use codec::{Codec, Cut, Frame, Kind, Stream};
@@ -63,3 +67,5 @@ pub use line_header::LINE_HEAD_BYTES_MAX;
 #[cfg(feature = "net")]
 pub(crate) use sole::WINDOW_BYTES;
 pub use spec_error::{BeatFault, SpecError};
+#[cfg(feature = "websocket")]
+pub use websocket::WebSocketFault;

@@ -7,9 +7,20 @@ use super::framing::{Framing, Wire};
 use super::length::{Field, Length};
 use super::line_header::{Form, LineHeader};
 use super::text::{Value, near, write_bytes, write_hex};
+#[cfg(feature = "websocket")]
+use super::websocket::{FRAGMENTS_MOST, SEND_FRAGMENT_BYTES, WebSocket};
 use super::{BeatFault, DELIMITER_BYTES_MAX, LENGTH_HEAD_BYTES_MAX, MAX_BYTES_LISTENER, MAX_BYTES_MOST, SpecError};
 
-const CODECS: [&str; 6] = ["length", "varint", "line-header", "delimiter", "fixed", "raw"];
+const CODECS: &[&str] = &[
+    "length",
+    "varint",
+    "line-header",
+    "delimiter",
+    "fixed",
+    "raw",
+    #[cfg(feature = "websocket")]
+    "websocket",
+];
 const FORMS: [(&str, Form); 3] = [("number", Form::Number), ("pairs", Form::Pairs), ("json", Form::Json)];
 const KEY_BYTES_MAX: usize = 64;
 
@@ -18,6 +29,8 @@ fn own_keys(codec: &str) -> &'static [&'static str] {
     match codec {
         "length" => &["at", "head", "adjust", "includes-head"],
         "line-header" => &["key", "form"],
+        #[cfg(feature = "websocket")]
+        "websocket" => &["fragments", "send-fragment"],
         _ => &[],
     }
 }
@@ -40,6 +53,8 @@ pub(super) fn parse(text: &str) -> Result<Framing, SpecError> {
             match codec {
                 "varint" => Wire::Varint,
                 "line-header" => line_header(&keys)?,
+                #[cfg(feature = "websocket")]
+                "websocket" => websocket(&keys)?,
                 _ => Wire::Raw,
             }
         }
@@ -60,8 +75,8 @@ impl<'a> Keys<'a> {
     /// Splits `text`; also gives the value of the codec itself.
     fn read(text: &'a str) -> Result<(Self, Option<Value<'a>>), SpecError> {
         let (name, argument, mut rest) = item(text, ':')?;
-        let Some(codec) = CODECS.into_iter().find(|codec| *codec == name) else {
-            return Err(SpecError::UnknownCodec { given: name.to_owned(), near: near(name, &CODECS) });
+        let Some(codec) = CODECS.iter().copied().find(|codec| *codec == name) else {
+            return Err(SpecError::UnknownCodec { given: name.to_owned(), near: near(name, CODECS) });
         };
         let known: Vec<&str> = own_keys(codec).iter().copied().chain(["max", "ask", "answer"]).collect();
         let mut keys = Self { codec, given: Vec::new() };
@@ -163,6 +178,14 @@ fn delimiter(argument: Option<Value<'_>>) -> Result<Wire, SpecError> {
     Ok(Wire::Delimiter(Delimiter { bytes: bytes.into() }))
 }
 
+#[cfg(feature = "websocket")]
+fn websocket(keys: &Keys<'_>) -> Result<Wire, SpecError> {
+    let fragments = keys.number("fragments", 1, FRAGMENTS_MOST.into(), false)?.map(|fragments| fragments as u32);
+    let send_fragment = keys.number("send-fragment", 1, MAX_BYTES_MOST as i64, true)?;
+    let send_fragment_bytes = send_fragment.map_or(SEND_FRAGMENT_BYTES, |bytes| bytes as usize);
+    Ok(Wire::WebSocket(WebSocket::new(fragments, send_fragment_bytes)))
+}
+
 /// A limit must let the codec's shortest message pass.
 pub(super) fn check_max(max_bytes: usize, wire: &Wire) -> Result<(), SpecError> {
     let least = wire.least_message().max(1);
@@ -178,8 +201,9 @@ fn beats_of(keys: &Keys<'_>, wire: &Wire, max_bytes: usize) -> Result<Beats, Spe
     let ask = keys.value("ask", WANTED)?.map(|value| mark("ask", value)).transpose()?;
     let answer = keys.value("answer", WANTED)?.map(|value| mark("answer", value)).transpose()?;
     // A codec whose `adjust` makes an empty message unsayable has no beat by default, nor have records and raw bytes.
-    let has_default = wire.least_message() == 0;
+    let has_default = wire.least_message() == 0 && !wire.has_own_beats();
     let (ask, answer) = match (ask, answer) {
+        (None, None) if wire.has_own_beats() => return Ok(Beats::Own),
         (None, None) => return Ok(if has_default { Beats::Empty } else { Beats::None }),
         (Some(ask), None) => (ask.clone(), ask),
         (Some(ask), Some(answer)) => (ask, answer),
@@ -228,15 +252,12 @@ pub(super) fn write(framing: &Framing) -> String {
         }
         Wire::Fixed(fixed) => text.push_str(&format!("fixed:{}", fixed.size)),
         Wire::Raw => text.push_str("raw"),
+        #[cfg(feature = "websocket")]
+        Wire::WebSocket(websocket) => write_websocket(&mut text, websocket),
         Wire::Custom(codec) => text.push_str(&format!("custom:{}", codec.name())),
     }
     if let Some(max) = framing.max_given() {
-        let (number, unit) = match max {
-            max if max % (1 << 20) == 0 => (max >> 20, "M"),
-            max if max % (1 << 10) == 0 => (max >> 10, "K"),
-            max => (max, ""),
-        };
-        text.push_str(&format!(",max={number}{unit}"));
+        write_size(&mut text, "max", max);
     }
     if let Beats::Given(given) = &framing.beats {
         write_mark(&mut text, ",ask=", &given.ask);
@@ -245,6 +266,26 @@ pub(super) fn write(framing: &Framing) -> String {
         }
     }
     text
+}
+
+fn write_size(text: &mut String, key: &str, bytes: usize) {
+    let (number, unit) = match bytes {
+        bytes if bytes % (1 << 20) == 0 => (bytes >> 20, "M"),
+        bytes if bytes % (1 << 10) == 0 => (bytes >> 10, "K"),
+        bytes => (bytes, ""),
+    };
+    text.push_str(&format!(",{key}={number}{unit}"));
+}
+
+#[cfg(feature = "websocket")]
+fn write_websocket(text: &mut String, websocket: &WebSocket) {
+    text.push_str("websocket");
+    if let Some(fragments) = websocket.fragments {
+        text.push_str(&format!(",fragments={fragments}"));
+    }
+    if websocket.send_fragment_bytes != SEND_FRAGMENT_BYTES {
+        write_size(text, "send-fragment", websocket.send_fragment_bytes);
+    }
 }
 
 fn write_length(text: &mut String, length: &Length) {

@@ -110,6 +110,9 @@ pub enum BeatFault {
     Ambiguous,
     /// An answer without an ask, and the codec has no ask by default.
     NoAsk,
+    /// A pattern counts from the start of the frame, and the heads of this codec differ in length.
+    #[cfg(feature = "websocket")]
+    HeadVaries,
     /// The codec has no frames, so it has no beats.
     NoFrames,
 }
@@ -164,6 +167,8 @@ impl fmt::Display for BeatFault {
             Self::BreaksFrame => f.write_str("a frame with this pattern would be cut elsewhere"),
             Self::Ambiguous => f.write_str("one frame could be ask and answer at once"),
             Self::NoAsk => f.write_str("this codec has no ask by default: give ask= as well"),
+            #[cfg(feature = "websocket")]
+            Self::HeadVaries => f.write_str("websocket heads differ in length: give a whole message, not a pattern"),
             Self::NoFrames => f.write_str("raw has no frames, so only silence counts"),
         }
     }

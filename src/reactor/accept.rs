@@ -12,6 +12,9 @@ use super::net::{Address, ListenSettings, Net, Parting};
 use super::options::{CONNECTIONS_MAX, Keepalive, ListenOptions, Options, SocketOptions};
 use super::reason::{PauseCause, Reason};
 use super::turn::{CLOCK_EVERY, LISTENER_TOKEN};
+#[cfg(feature = "websocket")]
+use super::upgrade::BegunBy;
+use crate::liveness::{Policy, PolicyId, Role};
 use crate::time::Millis;
 
 /// Connections taken from one listener in one turn.
@@ -49,6 +52,14 @@ impl<N: Net> Listening<N> {
     /// Work without readiness: its queue was not emptied and nothing holds it back.
     fn wants_turn(&self) -> bool {
         self.ready && self.retry_at.is_none()
+    }
+
+    /// Counts one more of this address; false, and not counted, if there are as many as may be.
+    fn count(&mut self, ip: IpAddr) -> bool {
+        let count = self.addresses.entry(ip).or_insert(0);
+        let has_room = *count < self.per_address_max;
+        *count += u32::from(has_room);
+        has_room
     }
 }
 
@@ -121,10 +132,23 @@ impl<N: Net> Reactor<N> {
         if options.policy.is_some_and(|policy| self.monitor.policy_id(policy.index()).is_none()) {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "the policy is not one of this reactor's"));
         }
-        let policy = if options.framing.has_beats() { self.policies.beats } else { self.policies.none };
+        let policy = match options.framing.has_beats() {
+            true if options.framing.is_websocket() => self.websocket_policy(),
+            true => self.policies.beats,
+            false => self.policies.none,
+        };
         self.options
             .intern(options, dialled, policy)
             .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "65,535 distinct options are in use, the limit"))
+    }
+
+    /// A page cannot send a Ping, and its browser answers one even while its timers are throttled: we ask (L13 holds, since
+    /// whoever speaks WebSocket answers).
+    fn websocket_policy(&mut self) -> PolicyId {
+        if self.policies.websocket.is_none() {
+            self.policies.websocket = self.monitor.define(Policy::web().with_role(Role::Both)).ok();
+        }
+        self.policies.websocket.unwrap_or(self.policies.beats)
     }
 
     pub(crate) fn listener_ready(&mut self, index: usize) {
@@ -239,18 +263,16 @@ impl<N: Net> Reactor<N> {
         let ip = address.map(|address| address.ip().to_canonical());
         if listening.per_address_max > 0
             && let Some(ip) = ip
+            && !listening.count(ip)
         {
-            let count = listening.addresses.entry(ip).or_insert(0);
-            if *count >= listening.per_address_max {
-                self.counters.count_close(Reason::OverLimit);
-                return self.net.close(socket, Parting::Abort);
-            }
-            *count += 1;
+            self.counters.count_close(Reason::OverLimit);
+            return self.net.close(socket, Parting::Abort);
         }
         let number = listening.options;
         self.options.retain(number);
         let counted = (listening.per_address_max > 0).then_some(ip).flatten();
-        let flags = Flags::WRITABLE | Flags::FIRST_FRAME_DUE;
+        let upgrades = self.begins_with_upgrade(number);
+        let flags = Flags::FIRST_FRAME_DUE | if upgrades { Flags::DIALLING } else { Flags::WRITABLE };
         let id = self.insert(socket, number, flags, |_, _| address);
         if let Some(ip) = counted {
             self.counted_addresses.insert(id.slot(), (index as u32, ip));
@@ -265,19 +287,22 @@ impl<N: Net> Reactor<N> {
             return;
         }
         self.counters.accepted += u64::from(!self.options.get(number).aside);
+        #[cfg(feature = "websocket")]
+        if upgrades {
+            return self.await_request(id.slot(), BegunBy::Accept(ListenerId(index as u32), address));
+        }
+        self.begin_liveness(id.slot());
         self.tell(id, 0, RecordKind::Opened(Some(ListenerId(index as u32))));
         self.deliver_pending(events);
     }
 
-    /// Sets up a connection that is established: socket options, registration, liveness.
+    /// Sets up a connection that is established: socket options, registration.
     pub(crate) fn start(&mut self, id: ConnectionId) -> io::Result<()> {
         let slot = id.slot();
         let connection = &self.connections[slot as usize];
         let socket_options = self.socket_options_at_opening(connection.options);
         self.net.configure(&connection.socket, &socket_options, &SocketOptions::KERNEL)?;
-        self.net.register(&connection.socket, id.get())?;
-        self.begin_liveness(slot);
-        Ok(())
+        self.net.register(&connection.socket, id.get())
     }
 
     /// The connection is open: silence is counted from here.
@@ -334,6 +359,29 @@ impl<N: Net> Reactor<N> {
             self.counters.listeners_paused_now -= 1;
             let listener = ListenerId(index as u32);
             self.tell(ConnectionId::NONE, 0, RecordKind::AcceptResumed { listener });
+        }
+    }
+
+    /// A connection comes through a proxy from this address: it counts, and is told, as of that. False if as many of it
+    /// are there as may be.
+    #[cfg(feature = "websocket")]
+    pub(crate) fn is_really(&mut self, slot: u32, listener: ListenerId, ip: IpAddr) -> bool {
+        if let Some(statistics) = self.statistics.get_mut(slot as usize) {
+            statistics.set_address(SocketAddr::new(ip, 0));
+        }
+        if self.counted_addresses.contains_key(&slot) {
+            self.uncount_address(slot);
+        }
+        match self.listeners.get_mut(listener.0 as usize) {
+            Some(listening) if listening.per_address_max > 0 => {
+                let ip = ip.to_canonical();
+                let is_counted = listening.count(ip);
+                if is_counted {
+                    self.counted_addresses.insert(slot, (listener.0, ip));
+                }
+                is_counted
+            }
+            _ => true,
         }
     }
 

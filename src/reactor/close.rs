@@ -5,6 +5,7 @@ use std::fmt;
 
 use super::connection::{Connection, ConnectionId, Flags, NO_BUNDLE};
 use super::core::Reactor;
+use super::cut::LastWords;
 use super::errno::is_of_peer;
 use super::events::{Events, RecordKind};
 use super::judge::Autopsy;
@@ -12,7 +13,7 @@ use super::net::{Net, Parting};
 use super::obituary::{ClosedBy, Obituary};
 use super::options::AUTOPSIES_MAX;
 use super::reason::Reason;
-use crate::frame::FrameError;
+use super::sends::Lane;
 use crate::time::Millis;
 
 /// Sockets given up in one turn.
@@ -64,8 +65,17 @@ pub(crate) struct Ended<S> {
     socket: S,
     obituary: Obituary,
     parting: Parting,
-    /// It was never Opened: what is told is ConnectFailed.
-    dialling: bool,
+    told: Told,
+}
+
+/// What the application is told of an end.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Told {
+    Closed,
+    /// It was dialled and never Opened.
+    ConnectFailed,
+    /// It was accepted and never Opened, and nobody knows of it.
+    Nothing,
 }
 
 impl<N: Net> Reactor<N> {
@@ -84,6 +94,7 @@ impl<N: Net> Reactor<N> {
         match how {
             Close::Flush if !flags.any(Flags::DIALLING) => {
                 if !flags.any(Flags::CLOSING) {
+                    self.say_goodbye(slot, reason);
                     self.write_bundle_of(slot);
                     // R13: with `half_open` the application only sees off a peer that has ended already.
                     let (reason, by) = match code {
@@ -98,11 +109,34 @@ impl<N: Net> Reactor<N> {
                 let begun = self.closing.get(&slot).map(|closing| (closing.reason, closing.by));
                 let (reason, by) = begun.unwrap_or((reason, ClosedBy::Application));
                 let parting = if how == Close::Abort { Parting::Abort } else { Parting::Orderly };
-                self.end_by(slot, reason, 0, by, None, parting);
+                self.end_by(slot, reason, 0, by, parting);
             }
         }
         self.show_work();
         Ok(())
+    }
+
+    /// Behind all that is queued, what the codec says at the end. False if it says nothing.
+    pub(crate) fn say_goodbye(&mut self, slot: u32, reason: Reason) -> bool {
+        let connection = &mut self.connections[slot as usize];
+        if !connection.flags.takes_sends() {
+            return false;
+        }
+        let framing = &self.options.get(connection.options).framing;
+        let words = self.last_words.get(&slot);
+        let said = self.sends.build(|out| match words {
+            Some(LastWords::Goodbye(ours)) => {
+                out.extend_from_slice(ours);
+                Ok(())
+            }
+            Some(LastWords::Bad(error)) => framing.close(error.close_status(), out).then_some(()).ok_or(()),
+            None => framing.close(close_status(reason), out).then_some(()).ok_or(()),
+        });
+        if let Ok(range) = said {
+            self.sends.add(slot, &mut connection.bundle, Lane::Data, range);
+            self.write_bundle_of(slot);
+        }
+        said.is_ok()
     }
 
     /// Flush, FIN, wait for the peer's FIN, within `close_ms`.
@@ -133,6 +167,11 @@ impl<N: Net> Reactor<N> {
         let connection = &mut self.connections[slot as usize];
         if connection.flags.any(Flags::READ_ENDED) {
             return self.end_closing(slot);
+        }
+        let entry = self.options.entry(connection.options);
+        if entry.dialled && entry.options.framing.is_websocket() && !connection.flags.any(Flags::DIALLING) {
+            // RFC 6455 section 7.1.1: it is the server that ends the stream first.
+            return;
         }
         if !connection.flags.any(Flags::FIN_SENT) {
             connection.flags.set(Flags::FIN_SENT);
@@ -171,10 +210,6 @@ impl<N: Net> Reactor<N> {
     }
 
     pub(crate) fn end(&mut self, slot: u32, reason: Reason, error: i32, by: ClosedBy) {
-        self.end_with(slot, reason, error, by, None);
-    }
-
-    pub(crate) fn end_with(&mut self, slot: u32, reason: Reason, error: i32, by: ClosedBy, frame: Option<FrameError>) {
         // R7: a death, and whatever is broken, is aborted: no orphan stays in the kernel.
         let parting = match reason {
             Reason::Silent | Reason::FrameStalled | Reason::OutputStalled | Reason::PeerReset | Reason::OsError => {
@@ -182,21 +217,21 @@ impl<N: Net> Reactor<N> {
             }
             _ => Parting::Orderly,
         };
-        self.end_by(slot, reason, error, by, frame, parting);
+        self.end_by(slot, reason, error, by, parting);
     }
 
     /// The one place where a connection leaves its slot. The id is stale from here on; the rest follows in [`bury`](Self::bury).
-    pub(crate) fn end_by(
-        &mut self,
-        slot: u32,
-        reason: Reason,
-        os_error: i32,
-        by: ClosedBy,
-        frame_error: Option<FrameError>,
-        parting: Parting,
-    ) {
+    pub(crate) fn end_by(&mut self, slot: u32, reason: Reason, os_error: i32, by: ClosedBy, parting: Parting) {
         let connection = &self.connections[slot as usize];
-        let dialling = connection.flags.any(Flags::DIALLING);
+        let told = if !connection.flags.any(Flags::DIALLING) {
+            Told::Closed
+        } else {
+            match self.is_known_before_opening(slot) {
+                None => Told::ConnectFailed,
+                Some(true) => Told::Closed,
+                Some(false) => Told::Nothing,
+            }
+        };
         let aside = self.options.get(connection.options).aside;
         let id = ConnectionId::new(slot, connection.generation);
         let lost = self.write_errors.get(&slot).map_or(0, |&(_, lost)| lost);
@@ -212,7 +247,10 @@ impl<N: Net> Reactor<N> {
             reason,
             closed_by: by,
             os_error,
-            frame_error,
+            frame_error: match self.last_words.get(&slot) {
+                Some(LastWords::Bad(error)) => Some(*error),
+                _ => None,
+            },
             address: statistics.and_then(|statistics| statistics.address()),
             age_ms: statistics.map_or(0, |statistics| statistics.age_ms(self.now)),
             silence_ms,
@@ -236,7 +274,7 @@ impl<N: Net> Reactor<N> {
         if !aside {
             self.counters.count_close(reason);
         }
-        self.ended.push_back(Ended { socket, obituary, parting, dialling });
+        self.ended.push_back(Ended { socket, obituary, parting, told });
     }
 
     /// A peer that came, sent nothing and left at once was a health check. Its silence is its age.
@@ -263,7 +301,9 @@ impl<N: Net> Reactor<N> {
         self.dialling.remove(&slot);
         self.first_frames.remove(&slot);
         self.write_errors.remove(&slot);
-        self.bad_frames.remove(&slot);
+        self.last_words.remove(&slot);
+        #[cfg(feature = "websocket")]
+        self.upgrades.remove(&slot);
         self.uncount_address(slot);
         if aside {
             self.aside -= 1;
@@ -295,12 +335,16 @@ impl<N: Net> Reactor<N> {
             if events.is_full() {
                 break;
             }
-            let Some(Ended { socket, mut obituary, parting, dialling }) = self.ended.pop_front() else { break };
-            if self.config.statistics && !dialling {
+            let Some(Ended { socket, mut obituary, parting, told }) = self.ended.pop_front() else { break };
+            if told == Told::Nothing {
+                self.net.close(socket, parting);
+                continue;
+            }
+            if self.config.statistics && told == Told::Closed {
                 obituary.tcp = self.net.tcp_info(&socket);
             }
             let (id, user, reason, os_error) = (obituary.id, obituary.user, obituary.reason, obituary.os_error);
-            let kind = if dialling {
+            let kind = if told == Told::ConnectFailed {
                 self.counters.connect_failed += 1;
                 RecordKind::ConnectFailed { reason, os_error }
             } else {
@@ -319,5 +363,15 @@ impl<N: Net> Reactor<N> {
             }
         }
         self.retry_accepting();
+    }
+}
+
+/// What a goodbye says of a reason, in the numbers of WebSocket. Codes of the application that are such numbers are
+/// said as they are.
+fn close_status(reason: Reason) -> u16 {
+    match reason {
+        Reason::Application(code @ (1000..=1003 | 1007..=1014 | 3000..=4999)) => code,
+        Reason::Drained => 1001,
+        _ => 1000,
     }
 }

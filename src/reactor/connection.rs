@@ -96,8 +96,8 @@ impl Flags {
     pub(crate) const WRITE_FAILED: u16 = 1 << 11;
     /// The control lane is at its limit: reading rests until it has drained (R4).
     pub(crate) const CONTROL_FULL: u16 = 1 << 12;
-    /// Bytes that are no frame came behind messages of one batch: once the replies have left, it ends.
-    pub(crate) const FRAME_BAD: u16 = 1 << 13;
+    /// Bytes that are no frame, or a goodbye, came behind messages of one batch: once the replies have left, it ends.
+    pub(crate) const READS_NO_MORE: u16 = 1 << 13;
     /// There is an `inbound`: said here too, so that a read looks at one word.
     const HAS_INBOUND: u16 = 1 << 14;
     /// There is an `outbox`: the same for sends and writes.
@@ -116,7 +116,7 @@ impl Flags {
             | Flags::FIRST_FRAME_DUE
             | Flags::WRITE_FAILED
             | Flags::CONTROL_FULL
-            | Flags::FRAME_BAD
+            | Flags::READS_NO_MORE
             | Flags::HAS_INBOUND;
         self.0 & (UNUSUAL | Self::WRITABLE) == Self::WRITABLE
     }

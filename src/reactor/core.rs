@@ -12,6 +12,7 @@ use super::by_slot::BySlot;
 use super::close::{Closing, Ended};
 use super::connection::{Connection, ConnectionId, GENERATION_MAX};
 use super::counters::Counters;
+use super::cut::LastWords;
 use super::drain::Drain;
 use super::events::{Events, Record, RecordKind};
 use super::judge::Autopsy;
@@ -21,7 +22,8 @@ use super::obituary::Obituary;
 use super::options::{CONNECTIONS_MAX, Config, OptionsTable};
 use super::sends::Sends;
 use super::statistics::{Statistics, Step};
-use crate::frame::FrameError;
+#[cfg(feature = "websocket")]
+use super::upgrade::Upgrade;
 use crate::liveness::{Histogram, Monitor, MonitorConfig, Policy, PolicyError, PolicyId, Verdict};
 use crate::time::Millis;
 
@@ -63,7 +65,9 @@ pub struct Reactor<N: Net> {
     /// Errors of failed writes and the bytes that were lost with them, until the read side has told the rest.
     pub(crate) write_errors: BySlot<u32, (i32, usize)>,
     /// What was wrong with the bytes of connections that end for it.
-    pub(crate) bad_frames: BySlot<u32, FrameError>,
+    pub(crate) last_words: BySlot<u32, LastWords>,
+    #[cfg(feature = "websocket")]
+    pub(crate) upgrades: BySlot<u32, Upgrade>,
     /// Since when the first frame of a connection is awaited, in attended time.
     pub(crate) first_frames: BySlot<u32, Millis>,
     /// Listener and address of connections that count against a limit per address.
@@ -101,6 +105,8 @@ pub(crate) struct DefaultPolicies {
     pub(crate) beats: PolicyId,
     /// It has none: nobody judges.
     pub(crate) none: PolicyId,
+    /// It is `websocket`: `web`, role both. Made when it is first needed.
+    pub(crate) websocket: Option<PolicyId>,
 }
 
 impl<N: Net> Reactor<N> {
@@ -122,8 +128,8 @@ impl<N: Net> Reactor<N> {
         let define = |monitor: &mut Monitor, policy| {
             monitor.define(policy).map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error.to_string()))
         };
-        let policies =
-            DefaultPolicies { beats: define(&mut monitor, Policy::im())?, none: define(&mut monitor, Policy::none())? };
+        let beats = define(&mut monitor, Policy::im())?;
+        let policies = DefaultPolicies { beats, none: define(&mut monitor, Policy::none())?, websocket: None };
         Ok(Self {
             net,
             connections: Slab::new(),
@@ -146,7 +152,9 @@ impl<N: Net> Reactor<N> {
             closing: BySlot::default(),
             dialling: BySlot::default(),
             write_errors: BySlot::default(),
-            bad_frames: BySlot::default(),
+            last_words: BySlot::default(),
+            #[cfg(feature = "websocket")]
+            upgrades: BySlot::default(),
             first_frames: BySlot::default(),
             counted_addresses: BySlot::default(),
             drain: None,
@@ -241,9 +249,15 @@ impl<N: Net> Reactor<N> {
     fn deliver_some(&mut self, events: &mut Events) {
         while !events.is_full() {
             let Some((mut record, block)) = self.pending.pop_front() else { break };
-            if let Some(block) = block {
-                events.blocks.push(block);
-                record.kind = RecordKind::Unsent { block: events.blocks.len() as u32 };
+            if let Some(bytes) = block {
+                events.blocks.push(bytes);
+                let number = events.blocks.len() as u32;
+                match &mut record.kind {
+                    RecordKind::Unsent { block } => *block = number,
+                    #[cfg(feature = "websocket")]
+                    RecordKind::Upgrade { block, .. } => *block = number,
+                    _ => {}
+                }
             }
             events.records.push(record);
         }
@@ -254,7 +268,7 @@ impl<N: Net> Reactor<N> {
         self.pending.len() < PENDING_MAX
     }
 
-    /// Defines a policy; at most 256 in all, two of which are the reactor's own. Equal ones get ids of their own, so that
+    /// Defines a policy; at most 256 in all, two of which are the reactor's own, and a third where WebSocket is spoken. Equal ones get ids of their own, so that
     /// [`redefine_policy`](Self::redefine_policy) changes one of them alone.
     pub fn define_policy(&mut self, policy: Policy) -> Result<PolicyId, PolicyError> {
         self.monitor.define(policy)

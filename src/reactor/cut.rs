@@ -25,8 +25,25 @@ enum Stopped {
     Unfinished { need: usize, exact: bool },
     /// The budget is spent, or the batch is full: there may be more whole frames.
     Budget,
+    /// Nothing is read any more.
+    ForGood(LastWords),
+}
+
+/// Why nothing more of a connection is read, and with it what is to be said before it ends.
+#[derive(Clone, Debug)]
+pub(crate) enum LastWords {
     /// The bytes are no frame.
     Bad(FrameError),
+    /// The peer said goodbye; this is ours.
+    Goodbye(Vec<u8>),
+}
+
+/// What was cut, and with it what the application is shown.
+enum Taken {
+    /// A frame.
+    Frame(Frame, Option<Shown>),
+    /// A beat within a message that is not whole yet.
+    Within(Frame, Option<Shown>),
 }
 
 /// What the application may be shown of a frame.
@@ -60,12 +77,16 @@ impl<N: Net> Reactor<N> {
                 break Stopped::Budget;
             }
             match intake.cut(rest, &mut stream, budget) {
-                Ok((frame, shown)) => {
+                Ok(Taken::Frame(frame, shown)) => {
                     if let Some(shown) = shown {
                         events.records.push(intake.record(shown, &frame, at, 0));
                         events.lent = at + frame.total;
                     }
                     at += frame.total;
+                }
+                Ok(Taken::Within(frame, shown)) => {
+                    let rest = &events.arena[at..at + frame.total];
+                    intake.record_within(shown, &frame, rest, &mut events.records, &mut events.blocks);
                 }
                 Err(stopped) => break stopped,
             }
@@ -93,7 +114,10 @@ impl<N: Net> Reactor<N> {
             }
             let rest = &mut inbound.bytes[inbound.cut..];
             match intake.cut(rest, &mut inbound.stream, budget) {
-                Ok((frame, Some(shown))) => {
+                Ok(Taken::Within(frame, shown)) => {
+                    intake.record_within(shown, &frame, rest, &mut events.records, &mut events.blocks);
+                }
+                Ok(Taken::Frame(frame, Some(shown))) => {
                     let is_all = inbound.cut == 0 && frame.total == rest.len();
                     if is_all && frame.total > REJOIN_BYTES_MAX {
                         // Its buffer itself is lent.
@@ -113,7 +137,7 @@ impl<N: Net> Reactor<N> {
                     }
                     inbound.cut += frame.total;
                 }
-                Ok((frame, None)) => inbound.cut += frame.total,
+                Ok(Taken::Frame(frame, None)) => inbound.cut += frame.total,
                 Err(stopped) => break stopped,
             }
         };
@@ -175,8 +199,8 @@ impl<N: Net> Reactor<N> {
             Stopped::Empty => self.keep(slot, Vec::new(), stream, None, 1, false),
             Stopped::Unfinished { need, exact } => self.keep(slot, tail, stream, begun, need, exact),
             Stopped::Budget => self.keep(slot, tail, stream, None, 0, false),
-            Stopped::Bad(error) => {
-                self.frame_bad(slot, error, events);
+            Stopped::ForGood(words) => {
+                self.stop_reading_for_good(slot, words, events);
                 false
             }
         }
@@ -220,24 +244,31 @@ impl<N: Net> Reactor<N> {
         }
     }
 
-    /// What came is no frame. Replies to good frames before it, delivered with this batch, still leave: then the end
-    /// comes with the next turn, and nothing more is read.
+    /// What came is no frame, or the peer's goodbye. Replies to good frames before it, delivered with this batch, still
+    /// leave: then the end comes with the next turn, and nothing more is read.
     #[cold]
-    fn frame_bad(&mut self, slot: u32, error: FrameError, events: &Events) {
+    fn stop_reading_for_good(&mut self, slot: u32, words: LastWords, events: &Events) {
         let connection = &mut self.connections[slot as usize];
-        self.bad_frames.insert(slot, error);
+        self.last_words.insert(slot, words);
         if events.has_message_of(ConnectionId::new(slot, connection.generation)) {
-            connection.flags.set(Flags::FRAME_BAD);
+            connection.flags.set(Flags::READS_NO_MORE);
             return self.list(slot);
         }
-        self.end_frame_bad(slot);
+        self.say_last_words(slot);
     }
 
-    pub(crate) fn end_frame_bad(&mut self, slot: u32) {
-        let error = self.bad_frames.get(&slot).copied();
-        let is_over_limit = error.is_some_and(|error| error.is_over_limit());
-        let reason = if is_over_limit { Reason::OverLimit } else { Reason::FrameBad };
-        self.end_with(slot, reason, 0, ClosedBy::Heartline, error);
+    /// The replies have left.
+    pub(crate) fn say_last_words(&mut self, slot: u32) {
+        let (reason, by) = match self.last_words.get(&slot) {
+            Some(LastWords::Goodbye(_)) => (Reason::PeerClosed, ClosedBy::Peer),
+            Some(LastWords::Bad(error)) if error.is_over_limit() => (Reason::OverLimit, ClosedBy::Heartline),
+            _ => (Reason::FrameBad, ClosedBy::Heartline),
+        };
+        if self.say_goodbye(slot, reason) {
+            self.begin_closing(slot, reason, by);
+        } else {
+            self.end(slot, reason, 0, by);
+        }
     }
 
     /// What the codec itself wants to have sent goes by the control lane (F7).
@@ -272,22 +303,52 @@ struct Intake<'a> {
 impl Intake<'_> {
     /// Cuts and takes the next frame; with it comes what the application is shown of it.
     #[inline(always)]
-    fn cut(
-        &mut self,
-        rest: &mut [u8],
-        stream: &mut Stream,
-        budget: &mut Budget,
-    ) -> Result<(Frame, Option<Shown>), Stopped> {
+    fn cut(&mut self, rest: &mut [u8], stream: &mut Stream, budget: &mut Budget) -> Result<Taken, Stopped> {
         match self.framing.cut(rest, stream, self.control) {
+            Ok(Cut::Frame(frame)) if frame.kind == Kind::Close => Err(self.goodbye(rest, &frame)),
             Ok(Cut::Frame(frame)) => {
                 budget.frames -= 1;
                 let taken = self.take(rest, &frame);
                 let is_shown = self.deliver_beats || matches!(taken, Shown::Message);
-                Ok((frame, is_shown.then_some(taken)))
+                Ok(Taken::Frame(frame, is_shown.then_some(taken)))
+            }
+            Ok(Cut::Within(frame)) => {
+                budget.frames -= 1;
+                let taken = self.take(rest, &frame);
+                Ok(Taken::Within(frame, self.deliver_beats.then_some(taken)))
             }
             Ok(Cut::More { need, exact }) => Err(Stopped::Unfinished { need, exact }),
-            Err(error) => Err(Stopped::Bad(error)),
+            Err(error) => Err(Stopped::ForGood(LastWords::Bad(error))),
         }
+    }
+
+    /// The peer says goodbye: ours is made now, while its frame is there.
+    #[cold]
+    fn goodbye(&mut self, rest: &[u8], frame: &Frame) -> Stopped {
+        let mut ours = Vec::new();
+        self.framing.answer(&rest[..frame.total], frame, &mut ours);
+        Stopped::ForGood(LastWords::Goodbye(ours))
+    }
+
+    /// Shows a beat that lies within a message: a copy, since the message may be moved over it.
+    fn record_within(
+        &self,
+        shown: Option<Shown>,
+        frame: &Frame,
+        rest: &[u8],
+        records: &mut Vec<Record>,
+        blocks: &mut Vec<Vec<u8>>,
+    ) {
+        let Some(shown) = shown else { return };
+        let from = frame.head.start;
+        blocks.push(rest[from..frame.total].to_vec());
+        let alone = Frame {
+            kind: frame.kind,
+            head: 0..frame.head.len(),
+            message: frame.message.start - from..frame.message.end - from,
+            total: frame.total - from,
+        };
+        records.push(self.record(shown, &alone, 0, blocks.len() as u32));
     }
 
     /// What is shown of a frame that lies at `at` of the arena (block 0) or of a block.
@@ -349,6 +410,6 @@ pub(crate) fn beat_of(kind: Kind) -> Beat {
     match kind {
         Kind::Ask => Beat::Ask,
         Kind::Answer => Beat::Answer,
-        Kind::Either | Kind::Message => Beat::Either,
+        Kind::Either | Kind::Message | Kind::Close => Beat::Either,
     }
 }

@@ -116,12 +116,13 @@ impl<N: Net> Reactor<N> {
                 }
                 self.write_bundle_of(id.slot());
             }
+            self.say_goodbye(id.slot(), reason);
             self.begin_closing(id.slot(), reason, ClosedBy::Heartline);
         }
         if over {
             let ids: Vec<_> = self.ids().take(BURIALS_PER_TURN).collect();
             for id in ids {
-                self.end_by(id.slot(), reason, 0, ClosedBy::Heartline, None, Parting::Abort);
+                self.end_by(id.slot(), reason, 0, ClosedBy::Heartline, Parting::Abort);
             }
         }
     }

@@ -58,6 +58,11 @@ pub(crate) enum RecordKind {
     Unsent {
         block: u32,
     },
+    #[cfg(feature = "websocket")]
+    Upgrade {
+        listener: Option<ListenerId>,
+        block: u32,
+    },
     Opened(Option<ListenerId>),
     Suspect {
         silence_ms: u32,
@@ -194,6 +199,8 @@ impl Events {
                 EventKind::Beat { beat, frame: part(self.place(block), (start, end)) }
             }
             RecordKind::Unsent { block } => EventKind::Unsent { frame: self.place(block) },
+            #[cfg(feature = "websocket")]
+            RecordKind::Upgrade { listener, block } => EventKind::Upgrade { listener, request: self.place(block) },
             RecordKind::Opened(listener) => EventKind::Opened { listener },
             RecordKind::Suspect { silence_ms } => EventKind::Suspect { silence_ms },
             RecordKind::Revived { silence_ms } => EventKind::Revived { silence_ms },
@@ -274,6 +281,17 @@ pub enum EventKind<'a> {
     Opened {
         /// Who accepted it.
         listener: Option<ListenerId>,
+    },
+    /// A client asks for WebSocket, and the rules leave it to the application
+    /// ([`Rules::ask_application`](crate::frame::websocket::upgrade::Rules::ask_application)): answer with
+    /// [`accept_upgrade`](super::core::Reactor::accept_upgrade) or [`refuse_upgrade`](super::core::Reactor::refuse_upgrade), now or
+    /// within `upgrade_ms`. The id ends in Opened … Closed, or in Closed alone.
+    #[cfg(feature = "websocket")]
+    Upgrade {
+        /// Who accepted the connection; `None`: it was adopted.
+        listener: Option<ListenerId>,
+        /// The head, which [`Request::read`](crate::frame::websocket::upgrade::Request::read) reads.
+        request: &'a [u8],
     },
     /// A whole message came.
     Message {

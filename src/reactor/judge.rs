@@ -138,8 +138,12 @@ impl<N: Net> Reactor<N> {
             ends.is_some_and(|ends| ends <= now)
         };
         let began = self.dialling.get(&slot).copied();
-        if over(began, limits.connect_ms) {
-            return self.connect_failed(slot, Reason::ConnectTimeout, ETIMEDOUT);
+        let upgrade_ms = self.upgrade_limit_ms(slot);
+        if over(began, upgrade_ms.unwrap_or(limits.connect_ms)) {
+            return match upgrade_ms {
+                Some(_) => self.upgrade_late(slot),
+                None => self.connect_failed(slot, Reason::ConnectTimeout, ETIMEDOUT),
+            };
         }
         if let Some(closing) = self.closing.get(&slot) {
             if closing.until <= now {

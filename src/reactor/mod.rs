@@ -58,6 +58,8 @@ mod sends;
 mod statistics;
 mod transfer;
 mod turn;
+#[cfg_attr(not(feature = "websocket"), path = "no_upgrade.rs")]
+mod upgrade;
 mod write;
 
 use std::io;
@@ -75,12 +77,16 @@ pub use self::mailbox::MailboxError;
 pub use self::metrics::Metrics;
 pub use self::net::{Address, AddressError};
 pub use self::obituary::{ClosedBy, Obituary, TcpInfo};
+#[cfg(feature = "websocket")]
+pub use self::options::WebSocketOptions;
 pub use self::options::{
     AUTOPSIES_MAX, CONNECTIONS_MAX, Config, Keepalive, Limits, ListenOptions, Marks, Options, SocketOptions, WhenFull,
 };
 pub use self::reason::{PauseCause, Reason};
 pub use self::send::{Broadcast, SendError};
 pub use self::transfer::{AdoptError, AdoptRefusal, ConnectionState, ReleaseError, Released};
+#[cfg(feature = "websocket")]
+pub use self::upgrade::AnswerError;
 
 /// The reactor over this machine's kernel. It may move between threads; one uses it at a time (R10).
 pub type Reactor = core::Reactor<Linux>;

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 
 use crate::frame::Framing;
+#[cfg(feature = "websocket")]
+use crate::frame::websocket::upgrade::{ClientRequest, Rules};
 use crate::liveness::{MassSilence, PolicyId};
 
 /// Settings of the whole reactor.
@@ -55,7 +57,7 @@ impl Default for Config {
 }
 
 /// A seed from the keys that the standard library draws for its hash maps.
-fn random_seed() -> u64 {
+pub(crate) fn random_seed() -> u64 {
     use std::hash::{BuildHasher, Hasher};
     std::collections::hash_map::RandomState::new().build_hasher().finish()
 }
@@ -77,6 +79,9 @@ pub struct Options {
     pub half_open: bool,
     /// Deliver beats too, as [`Beat`](super::EventKind::Beat) events.
     pub deliver_beats: bool,
+    /// The upgrade, where the framing is `websocket`.
+    #[cfg(feature = "websocket")]
+    pub websocket: WebSocketOptions,
     /// For those who only watch, such as whoever fetches metrics: they do not count against `connections_max` nor in
     /// [`len`](super::core::Reactor::len) and `ids`, get no broadcasts to all, and live on in a drain until the last of the
     /// others has ended; their listener too. Default false.
@@ -86,16 +91,31 @@ pub struct Options {
 impl Options {
     /// Options with this framing and every default.
     pub fn new(framing: Framing) -> Self {
+        Self::shared(Arc::new(framing))
+    }
+
+    /// The same with a framing that others have too.
+    pub fn shared(framing: Arc<Framing>) -> Self {
         Self {
-            framing: Arc::new(framing),
+            framing,
             policy: None,
             socket: SocketOptions::default(),
             marks: Marks::default(),
             limits: Limits::default(),
             half_open: false,
             deliver_beats: false,
+            #[cfg(feature = "websocket")]
+            websocket: WebSocketOptions::default(),
             aside: false,
         }
+    }
+
+    /// Whether an adopted connection with these options is one that we have dialled.
+    pub(crate) fn is_client(&self) -> bool {
+        #[cfg(feature = "websocket")]
+        return self.websocket.client && self.framing.is_websocket();
+        #[cfg(not(feature = "websocket"))]
+        false
     }
 
     /// The same with a policy.
@@ -103,6 +123,30 @@ impl Options {
     pub fn policy(mut self, policy: PolicyId) -> Self {
         self.policy = Some(policy);
         self
+    }
+}
+
+/// The upgrade with which a WebSocket begins.
+#[cfg(feature = "websocket")]
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WebSocketOptions {
+    /// Whom a listener lets in. Shared. Default none: everybody, at any path.
+    pub rules: Option<Arc<Rules>>,
+    /// What is asked of a server. Shared. Default none: `/` of the host that is the address.
+    pub request: Option<Arc<ClientRequest>>,
+    /// An adopted connection was dialled by us: we ask, and mask what we send. Default false.
+    pub client: bool,
+    /// An adopted connection is upgraded already: its bytes are frames. Default false.
+    pub upgraded: bool,
+    /// From the accept or the adoption to the end of the upgrade, the application's answer included; 0 is off. A connection
+    /// that is dialled here has `connect_ms` for both. Default 10,000.
+    pub upgrade_ms: u32,
+}
+
+#[cfg(feature = "websocket")]
+impl Default for WebSocketOptions {
+    fn default() -> Self {
+        Self { rules: None, request: None, client: false, upgraded: false, upgrade_ms: 10_000 }
     }
 }
 
@@ -325,4 +369,15 @@ fn same_options(a: &Options, b: &Options) -> bool {
         && a.half_open == b.half_open
         && a.deliver_beats == b.deliver_beats
         && a.aside == b.aside
+        && same_upgrade(a, b)
+}
+
+#[cfg(feature = "websocket")]
+fn same_upgrade(a: &Options, b: &Options) -> bool {
+    a.websocket == b.websocket
+}
+
+#[cfg(not(feature = "websocket"))]
+fn same_upgrade(_: &Options, _: &Options) -> bool {
+    true
 }

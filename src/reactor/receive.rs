@@ -54,12 +54,14 @@ impl<N: Net> Reactor<N> {
         loop {
             let connection = &self.connections[slot as usize];
             const RESTS: u16 =
-                Flags::PAUSED | Flags::CONTROL_FULL | Flags::DIALLING | Flags::CLOSING | Flags::FRAME_BAD;
+                Flags::PAUSED | Flags::CONTROL_FULL | Flags::DIALLING | Flags::CLOSING | Flags::READS_NO_MORE;
             if connection.flags.any(RESTS) {
                 if connection.flags.any(Flags::CLOSING) {
                     self.discard(slot);
-                } else if connection.flags.any(Flags::FRAME_BAD) {
-                    self.end_frame_bad(slot);
+                } else if connection.flags.any(Flags::READS_NO_MORE) {
+                    self.say_last_words(slot);
+                } else if connection.flags.any(Flags::DIALLING) {
+                    self.read_upgrade(slot);
                 }
                 // Else it is still marked readable; resuming lists it again.
                 return;

@@ -48,13 +48,8 @@ const _: () = assert!(size_of::<Statistics>() <= 48);
 
 impl Statistics {
     pub(crate) fn new(address: Option<SocketAddr>, now: Millis, stalls: u64) -> Self {
-        let ip = match address.map(|address| address.ip()) {
-            Some(IpAddr::V4(v4)) => v4.to_ipv6_mapped(),
-            Some(IpAddr::V6(v6)) => v6,
-            None => Ipv6Addr::UNSPECIFIED,
-        };
         Self {
-            ip: ip.octets(),
+            ip: address.map_or(Ipv6Addr::UNSPECIFIED, |address| mapped(address.ip())).octets(),
             port: address.map_or(0, |address| address.port()),
             opened: step(now),
             last_out: 0,
@@ -64,6 +59,12 @@ impl Statistics {
             bytes_out: Count48::default(),
             stalls_before: stalls as u16,
         }
+    }
+
+    /// The other end is another than it seemed.
+    #[cfg(feature = "websocket")]
+    pub(crate) fn set_address(&mut self, address: SocketAddr) {
+        (self.ip, self.port) = (mapped(address.ip()).octets(), address.port());
     }
 
     /// The other end, if it has an address.
@@ -130,6 +131,13 @@ pub(crate) struct Step(u32);
 impl Step {
     pub(crate) fn of(at: Millis) -> Self {
         Self(step(at).max(1))
+    }
+}
+
+fn mapped(ip: IpAddr) -> Ipv6Addr {
+    match ip {
+        IpAddr::V4(v4) => v4.to_ipv6_mapped(),
+        IpAddr::V6(v6) => v6,
     }
 }
 

@@ -164,7 +164,8 @@ pub struct ConnectionState {
 
 impl<N: Net> Reactor<N> {
     /// Takes over a connected stream, with bytes that were already read from it and bytes that are still to be sent
-    /// on it as they are. Opened comes with the next poll. The descriptor is taken only on success.
+    /// on it as they are. Opened comes with the next poll; of a WebSocket, unless the options say that it is upgraded,
+    /// when its client has asked for the upgrade. The descriptor is taken only on success.
     ///
     /// # Errors
     /// What the kernel says of the descriptor, `connections_max`, or bytes that do not fit under the reactor's caps.
@@ -182,8 +183,17 @@ impl<N: Net> Reactor<N> {
             Ok(number) => number,
             Err(error) => return Err(AdoptError { error, socket, unread }),
         };
+        let server = self.net.peer_address(&socket);
+        let planned = match self.request_for(number, server) {
+            Ok(planned) => planned,
+            Err(error) => {
+                self.options.release(number);
+                return Err(AdoptError { error: error.into(), socket, unread });
+            }
+        };
         self.read_clock_in_call();
-        let flags = Flags::WRITABLE | Flags::READABLE | Flags::FIRST_FRAME_DUE;
+        let upgrades = self.begins_with_upgrade(number);
+        let flags = Flags::READABLE | Flags::FIRST_FRAME_DUE | if upgrades { Flags::DIALLING } else { Flags::WRITABLE };
         let id = self.insert(socket, number, flags, |net, socket| net.peer_address(socket));
         let slot = id.slot();
         if let Err(error) = self.start(id) {
@@ -206,11 +216,16 @@ impl<N: Net> Reactor<N> {
             self.counters.outbox_bytes_now += unsent.len() as u64;
             self.renew_short_way();
         }
-        self.tell_of(slot, RecordKind::Opened(None));
         self.list(slot);
-        self.look_at_limits(slot);
-        if !unsent.is_empty() {
-            self.write_outbox(slot);
+        if upgrades {
+            self.adopt_before_upgrade(slot, planned);
+        } else {
+            self.begin_liveness(slot);
+            self.tell_of(slot, RecordKind::Opened(None));
+            self.look_at_limits(slot);
+            if !unsent.is_empty() {
+                self.write_outbox(slot);
+            }
         }
         self.show_work();
         Ok(id)
@@ -235,13 +250,13 @@ impl<N: Net> Reactor<N> {
             return Err(AdoptRefusal::Unsent { unsent_bytes, outbox_bytes_now, outbox_bytes_max });
         }
         self.net.prepare(socket)?;
-        Ok(self.intern(options, false)?)
+        Ok(self.intern(options, options.is_client())?)
     }
 
     /// Gives a connection back. No Closed is told; the id is stale from here on.
     pub fn release(&mut self, id: ConnectionId) -> Result<Released<N::Socket>, ReleaseError> {
         let Some(connection) = self.live(id) else { return Err(ReleaseError::Stale) };
-        if connection.flags.any(Flags::DIALLING | Flags::CLOSING | Flags::WRITE_FAILED | Flags::FRAME_BAD) {
+        if connection.flags.any(Flags::DIALLING | Flags::CLOSING | Flags::WRITE_FAILED | Flags::READS_NO_MORE) {
             return Err(ReleaseError::NotOpen);
         }
         let slot = id.slot();

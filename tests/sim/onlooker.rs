@@ -33,6 +33,8 @@ impl Half {
                     each(frame.kind);
                 }
                 Ok(Cut::More { .. }) => break,
+                // None of the simulator's codecs has such.
+                Ok(Cut::Within(beat)) => panic!("{beat:?}"),
                 Err(_) => {
                     self.lost = true;
                     break;

@@ -318,6 +318,7 @@ impl World {
                                 wrong("delivery", format_args!("peer {peer}: {text}"));
                             }
                         }
+                        Kind::Close => wrong("delivery", format_args!("peer {peer}: a goodbye of a codec without one")),
                         Kind::Answer => known.asked = known.asked.saturating_sub(1),
                         Kind::Either if known.asked > 0 => known.asked -= 1,
                         Kind::Ask | Kind::Either => {
@@ -339,6 +340,9 @@ impl World {
                     at += frame.total;
                 }
                 Ok(Cut::More { .. }) => break,
+                Ok(Cut::Within(beat)) => {
+                    wrong("delivery", format_args!("peer {peer}: {beat:?} of a codec without such"))
+                }
                 Err(error) => wrong("delivery", format_args!("peer {peer}: what a reactor sent is no frame: {error}")),
             }
         }

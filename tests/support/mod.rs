@@ -30,20 +30,36 @@ pub struct Told {
 #[derive(Clone, Debug, PartialEq)]
 pub enum What {
     Opened(Option<ListenerId>),
-    Message { head: Vec<u8>, message: Vec<u8> },
+    Message {
+        head: Vec<u8>,
+        message: Vec<u8>,
+    },
     Beat(Beat, Vec<u8>),
     Suspect(u32),
     Revived(u32),
     Full(u32),
     Drained,
     ReadClosed,
-    Closed { reason: Reason, os_error: i32, silence_ms: u32, queued_bytes: u32 },
-    ConnectFailed { reason: Reason, os_error: i32 },
+    Closed {
+        reason: Reason,
+        os_error: i32,
+        silence_ms: u32,
+        queued_bytes: u32,
+    },
+    ConnectFailed {
+        reason: Reason,
+        os_error: i32,
+    },
     Unsent(Vec<u8>),
+    #[cfg(feature = "websocket")]
+    Upgrade(Option<ListenerId>, Vec<u8>),
     Stalled(u32),
     AcceptPaused(PauseCause),
     AcceptResumed,
-    MassSilence { silent: u32, of: u32 },
+    MassSilence {
+        silent: u32,
+        of: u32,
+    },
 }
 
 impl Told {
@@ -62,6 +78,8 @@ impl Told {
             }
             EventKind::ConnectFailed { reason, os_error } => What::ConnectFailed { reason, os_error },
             EventKind::Unsent { frame } => What::Unsent(frame.to_vec()),
+            #[cfg(feature = "websocket")]
+            EventKind::Upgrade { listener, request } => What::Upgrade(listener, request.to_vec()),
             EventKind::Stalled { ms } => What::Stalled(ms),
             EventKind::AcceptPaused { cause, .. } => What::AcceptPaused(cause),
             EventKind::AcceptResumed { .. } => What::AcceptResumed,

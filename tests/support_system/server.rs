@@ -168,10 +168,14 @@ impl Drop for Server {
     }
 }
 
+/// The `heartline` that is tested.
+pub(crate) fn binary() -> String {
+    std::env::var("HEARTLINE_BIN").unwrap_or_else(|_| env!("CARGO_BIN_EXE_heartline").to_owned())
+}
+
 /// `heartline serve --log json` with these arguments.
 pub(crate) fn serve_command(arguments: &[&str]) -> Command {
-    let binary = std::env::var("HEARTLINE_BIN").unwrap_or_else(|_| env!("CARGO_BIN_EXE_heartline").to_owned());
-    let mut command = Command::new(binary);
+    let mut command = Command::new(binary());
     command.args(["serve", "--log", "json"]);
     if !arguments.contains(&"--listen") {
         command.args(["--listen", "127.0.0.1:0"]);

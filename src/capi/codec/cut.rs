@@ -6,7 +6,10 @@ use super::{framing, heartline_codec};
 use crate::capi::codes::*;
 use crate::capi::guard::apart;
 use crate::capi::monitor::{HEARTLINE_BEAT_ANSWER, HEARTLINE_BEAT_ASK, HEARTLINE_BEAT_EITHER};
-use crate::frame::{Cut, FrameError, Kind, Stream};
+use crate::frame::{Cut, Frame, FrameError, Kind, Stream};
+
+/// The peer's goodbye, of a codec that has a closing handshake.
+pub const HEARTLINE_FRAME_CLOSE: u32 = 4;
 
 /// What a codec remembers of one connection while a frame is unfinished: all zero at the beginning, and after an error.
 /// Copying it is allowed; looking into it is not.
@@ -29,9 +32,10 @@ pub struct heartline_frame {
     pub head: *const u8,
     /// Its bytes.
     pub head_len: u32,
-    /// 0: a message. HEARTLINE_BEAT_: a beat.
+    /// 0: a message. HEARTLINE_BEAT_: a beat. HEARTLINE_FRAME_CLOSE: the peer's goodbye, behind which nothing comes.
     pub kind: u32,
-    /// Bytes that the frame takes from the front of the input: go on behind them. When there is no whole frame: bytes,
+    /// Bytes that the frame takes from the front of the input: go on behind them. 0 for a beat in the middle of a message
+    /// that is not whole yet: cut again from the same front. When there is no whole frame: bytes,
     /// counted from the front, without which nothing can come of it. A promise of the peer's: reserve nothing for it.
     pub total: usize,
 }
@@ -87,12 +91,11 @@ pub unsafe extern "C" fn heartline_codec_cut(
         let mut shown = heartline_frame { data, len: 0, head: data, head_len: 0, kind: 0, total: 0 };
         let found = match cut {
             Ok(Cut::Frame(frame)) => {
-                shown.data = data.wrapping_add(frame.message.start);
-                shown.len = frame.message.len();
-                shown.head = data.wrapping_add(frame.head.start);
-                shown.head_len = frame.head.len() as u32;
-                shown.kind = kind_code(frame.kind);
-                shown.total = frame.total;
+                shown = show(data, &frame);
+                1
+            }
+            Ok(Cut::Within(frame)) => {
+                shown = heartline_frame { total: 0, ..show(data, &frame) };
                 1
             }
             Ok(Cut::More { need, .. }) => {
@@ -107,12 +110,25 @@ pub unsafe extern "C" fn heartline_codec_cut(
     })
 }
 
+/// Where `frame` lies, cut from what begins at `data`.
+fn show(data: *const u8, frame: &Frame) -> heartline_frame {
+    heartline_frame {
+        data: data.wrapping_add(frame.message.start),
+        len: frame.message.len(),
+        head: data.wrapping_add(frame.head.start),
+        head_len: frame.head.len() as u32,
+        kind: kind_code(frame.kind),
+        total: frame.total,
+    }
+}
+
 fn kind_code(kind: Kind) -> u32 {
     match kind {
         Kind::Message => 0,
         Kind::Ask => HEARTLINE_BEAT_ASK,
         Kind::Answer => HEARTLINE_BEAT_ANSWER,
         Kind::Either => HEARTLINE_BEAT_EITHER,
+        Kind::Close => HEARTLINE_FRAME_CLOSE,
     }
 }
 

@@ -250,6 +250,8 @@ impl heartline_options {
             },
             half_open: self.half_open != 0,
             deliver_beats: self.deliver_beats != 0,
+            #[cfg(feature = "websocket")]
+            websocket: crate::reactor::WebSocketOptions::default(),
             aside: false,
         })
     }

@@ -154,6 +154,9 @@ impl heartline_event {
                 self.detail = if beat == Beat::Answer { HEARTLINE_BEAT_ANSWER } else { HEARTLINE_BEAT_ASK };
                 HEARTLINE_EVENT_BEAT
             }
+            // Never told: no option of this interface leaves an upgrade to the application.
+            #[cfg(feature = "websocket")]
+            EventKind::Upgrade { .. } => 0,
             EventKind::Suspect { silence_ms } => {
                 self.silence_ms = silence_ms;
                 HEARTLINE_EVENT_SUSPECT

@@ -6,6 +6,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use heartline::liveness::Histogram;
 use heartline::time::{Clock, SystemClock};
 
 use super::goal::Goals;
@@ -46,6 +47,7 @@ pub(super) struct Director {
     settled_ns: u64,
     done: u16,
     tolls: Vec<Toll>,
+    round_trips_ms: Histogram,
     pub(super) trial: Option<Trial>,
 }
 
@@ -92,6 +94,7 @@ impl Director {
             settled: 0,
             settled_ns: NEVER,
             done: 0,
+            round_trips_ms: Histogram::new(),
             trial: None,
         })
     }
@@ -122,12 +125,12 @@ impl Director {
             }
             self.try_rates(now);
         }
+        self.point(self.now());
         for thread in self.threads.drain(..) {
             if thread.join().is_err() {
                 return Err(Problem::failed("a thread of the load panicked"));
             }
         }
-        self.point(self.now());
         self.screen.end();
         Ok(self.report(goals))
     }
@@ -159,8 +162,9 @@ impl Director {
                     trial.tally.merge(&tally);
                 }
             }
-            Note::Done { tolls } => {
+            Note::Done { tolls, round_trips_ms } => {
                 self.done += 1;
+                self.round_trips_ms.merge(&round_trips_ms);
                 for (mine, theirs) in self.tolls.iter_mut().zip(&tolls) {
                     mine.merge(theirs);
                 }
@@ -223,6 +227,7 @@ impl Director {
         let mut report = Report {
             plan: Plan::clone(&self.plan),
             series: self.series,
+            round_trips_ms: self.round_trips_ms,
             connect_s,
             start_s,
             seconds: end_ns.saturating_sub(start_ns) as f64 / 1e9,

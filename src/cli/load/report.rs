@@ -1,5 +1,6 @@
 //! What was measured, as figures with names and as JSON.
 
+use heartline::liveness::Histogram;
 use serde_json::{Map, Value, json};
 
 use super::fault::Fault;
@@ -37,6 +38,8 @@ pub(super) struct Aftermath {
 pub(super) struct Report {
     pub(super) plan: Plan,
     pub(super) series: Series,
+    /// From the asks of the clients to their answers.
+    pub(super) round_trips_ms: Histogram,
     /// When every client was open, or had failed, in seconds since the first dial.
     pub(super) connect_s: f64,
     /// When the load began and how long it lasted, in seconds since the first dial.
@@ -169,7 +172,13 @@ impl Report {
                 "opened": total.connected, "open_at_end": self.series.open(), "failed": total.connect_failures,
                 "connect_ms": spread(&total.connect_ns),
             },
-            "beats": {"asked": total.asks, "answered": total.answers, "asked_by_server": total.asked},
+            "beats": {
+                "asked": total.asks, "answered": total.answers, "asked_by_server": total.asked,
+                "round_trip_ms": {
+                    "p50": self.round_trips_ms.quantile(0.5), "p99": self.round_trips_ms.quantile(0.99),
+                    "max": self.round_trips_ms.largest(),
+                },
+            },
             "messages": {
                 "sent": total.sent, "received": total.received, "refused": total.refused, "unanswered": total.unanswered,
                 "rate": self.measure("rate"), "errors": total.errors,

@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64};
 
+use heartline::liveness::Histogram;
 use heartline::time::SystemClock;
 
 use super::tally::{Tally, Toll};
@@ -35,6 +36,7 @@ pub(super) enum Note {
     },
     Done {
         tolls: Vec<Toll>,
+        round_trips_ms: Box<Histogram>,
     },
     Failed(String),
 }

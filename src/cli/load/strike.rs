@@ -3,12 +3,12 @@
 use std::io;
 use std::net::TcpStream;
 
-use heartline::reactor::{Close, ReleaseError};
+use heartline::reactor::{Close, Reactor, ReleaseError};
 
 use super::fault::Kind;
 use super::plan::Plan;
 use super::scripted::{Found, Peer};
-use super::shared::NEVER;
+use super::shared::{NEVER, Note};
 use super::tally::Toll;
 use super::worker::{MS, Worker};
 use crate::cli::mishaps;
@@ -166,7 +166,7 @@ impl Worker {
     }
 
     /// The end: who was never closed.
-    pub(super) fn sum_up(self, now: u64) -> Vec<Toll> {
+    pub(super) fn sum_up(self, now: u64) -> (Note, Reactor) {
         let mut tolls = self.strikes.tolls;
         for peer in self.scripted.into_rest() {
             let toll = &mut tolls[peer.fault];
@@ -177,6 +177,7 @@ impl Worker {
                 _ => toll.open += 1,
             }
         }
-        tolls
+        let round_trips_ms = self.reactor.metrics().round_trips_ms;
+        (Note::Done { tolls, round_trips_ms: Box::new(round_trips_ms) }, self.reactor)
     }
 }

@@ -29,6 +29,11 @@ impl fmt::Display for Report {
             row("not opened", causes(&total.connect_failures))?;
         }
         row("beats", format!("{} asked, {} answered; the server asked {}", total.asks, total.answers, total.asked))?;
+        if self.round_trips_ms.count() > 0 {
+            let at = |share| self.round_trips_ms.quantile(share);
+            let (p50, p99, max) = (at(0.5), at(0.99), self.round_trips_ms.largest());
+            row("round trips", format!("p50 {p50} ms, p99 {p99} ms, max {max} ms, from ask to answer"))?;
+        }
         if self.plan.traffic != Traffic::None {
             let received = self.measure("rate").unwrap_or(0.0);
             row(

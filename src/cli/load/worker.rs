@@ -20,7 +20,7 @@ use super::plan::{Plan, Traffic};
 use super::scripted::Scripted;
 use super::shared::{NEVER, Note, Shared};
 use super::strike::Strikes;
-use super::tally::{Tally, Toll};
+use super::tally::Tally;
 use crate::cli::process;
 
 pub(super) const MS: u64 = 1_000_000;
@@ -72,12 +72,14 @@ impl Worker {
     /// Runs to the end, on a thread of its own.
     pub(super) fn run(plan: Arc<Plan>, shared: Arc<Shared>, notes: Sender<Note>, index: u16) {
         let ended = Self::new(plan, shared, notes.clone(), index).and_then(Self::work);
-        let last = match ended {
-            Ok(tolls) => Note::Done { tolls },
-            Err(error) => Note::Failed(format!("thread {index}: {error}")),
+        let (last, reactor) = match ended {
+            Ok((done, reactor)) => (done, Some(reactor)),
+            Err(error) => (Note::Failed(format!("thread {index}: {error}")), None),
         };
         // The director may be gone.
         let _ = notes.send(last);
+        // Many sockets take seconds to close: that is no thread which does not end.
+        drop(reactor);
     }
 
     fn new(plan: Arc<Plan>, shared: Arc<Shared>, notes: Sender<Note>, index: u16) -> io::Result<Self> {
@@ -118,7 +120,8 @@ impl Worker {
         })
     }
 
-    fn work(mut self) -> io::Result<Vec<Toll>> {
+    /// The loop; what came out, and the reactor with all that is still open.
+    fn work(mut self) -> io::Result<(Note, Reactor)> {
         let mut events = Events::with_capacity(EVENTS_MAX, ARENA_BYTES);
         let mut now = self.now();
         loop {

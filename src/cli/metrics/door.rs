@@ -5,12 +5,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use heartline::frame::Framing;
+use heartline::frame::websocket::upgrade::HttpHeads;
 use heartline::reactor::{
     Address, Close, ConnectionId, Event, EventKind, Limits, ListenOptions, ListenerId, Marks, Metrics, Options, Reactor,
 };
 
 use super::board::Board;
-use super::codec::RequestHeads;
 use super::http::{Asked, HTML, OK, PROMETHEUS, Request, Status, TEXT, UNAVAILABLE};
 
 const PAGE: &str = include_str!("page.html");
@@ -56,7 +56,8 @@ impl Guest {
 impl Door {
     /// Listens, beside what the reactor serves.
     pub(crate) fn open(reactor: &mut Reactor, address: &Address, board: Arc<Board>) -> io::Result<Self> {
-        let mut options = Options::new(Framing::custom(Box::new(RequestHeads)));
+        // Request heads as frames: the limits of connections are those of requests.
+        let mut options = Options::new(Framing::custom(Box::new(HttpHeads::default())));
         (options.aside, options.half_open) = (true, true);
         options.limits =
             Limits { first_frame_ms: 5_000, frame_ms: 5_000, output_ms: 5_000, close_ms: 1_000, ..Limits::default() };

@@ -3,14 +3,12 @@
 //!
 //! | file | idea |
 //! |---|---|
-//! | `codec` | request heads as frames, so that the limits of connections are those of requests |
 //! | `http` | what a request asks for, and the bytes of a response |
 //! | `board` | what the other threads have counted |
 //! | `door` | who asks, and when they are answered |
 //! | `page.html` | the live page: plots of the same text, fetched every second |
 
 mod board;
-mod codec;
 mod door;
 mod http;
 

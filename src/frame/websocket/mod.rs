@@ -1,0 +1,94 @@
+//! `websocket`: the frames of RFC 6455, behind its upgrade.
+//!
+//! A message is what the application gets, however many frames it came in: they are joined where they lie, directly
+//! behind the first one's header, which is the head that is shown. Ping, Pong and Close are beats and goodbye.
+//!
+//! | file | idea |
+//! |---|---|
+//! | `header.rs` | the 2 to 14 bytes before each payload, checked as they come |
+//! | `cut.rs` | one frame or a part of one after the other becomes a message, in place |
+//! | `joining.rs` | what is remembered of a message that is not whole, in the 16 bytes of a stream |
+//! | `encode.rs` | messages, pings, pongs and closes as frames |
+//! | `close.rs` | what a Close may say |
+//! | `mask.rs` | the mask, laid on and taken off, and the keys that nobody can foresee |
+//! | `utf8.rs` | whether bytes are text, also while more are to come |
+//! | `fault.rs` | what the RFC forbids |
+//! | `upgrade/` | from HTTP to here |
+
+mod close;
+mod cut;
+mod encode;
+mod fault;
+mod header;
+mod joining;
+mod mask;
+pub mod upgrade;
+mod utf8;
+
+pub use fault::WebSocketFault;
+use mask::Keys;
+use std::sync::Arc;
+
+/// Bytes above which a message that is sent is cut into fragments, where `send-fragment=` is not given.
+pub(super) const SEND_FRAGMENT_BYTES: usize = 64 << 10;
+/// The most that `fragments=` can be.
+pub(super) const FRAGMENTS_MOST: u32 = 1 << 24;
+
+/// What the first byte of a frame says it is.
+mod opcode {
+    pub(super) const CONTINUATION: u8 = 0;
+    pub(super) const TEXT: u8 = 1;
+    pub(super) const BINARY: u8 = 2;
+    pub(super) const CLOSE: u8 = 8;
+    pub(super) const PING: u8 = 9;
+    pub(super) const PONG: u8 = 10;
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct WebSocket {
+    side: Side,
+    /// The most frames that one received message may have, the control frames within it included; by default it depends
+    /// on `max`.
+    pub(super) fragments: Option<u32>,
+    pub(super) send_fragment_bytes: usize,
+}
+
+/// Who masks: the client what it sends, the server nothing (RFC 6455, 5.1).
+#[derive(Clone, Debug)]
+enum Side {
+    Server,
+    Client(Arc<Keys>),
+}
+
+impl WebSocket {
+    /// The server's side.
+    pub(super) fn new(fragments: Option<u32>, send_fragment_bytes: usize) -> Self {
+        Self { side: Side::Server, fragments, send_fragment_bytes }
+    }
+
+    /// The same for the end that dialled.
+    pub(super) fn client(&self) -> Self {
+        match self.side {
+            Side::Server => Self { side: Side::Client(Arc::default()), ..self.clone() },
+            Side::Client(_) => self.clone(),
+        }
+    }
+
+    /// What understands the frames that this one sends.
+    pub(super) fn peer(&self) -> Self {
+        match self.side {
+            Side::Server => self.client(),
+            Side::Client(_) => Self { side: Side::Server, ..self.clone() },
+        }
+    }
+
+    fn is_server(&self) -> bool {
+        matches!(self.side, Side::Server)
+    }
+
+    /// The most frames of one message: by default 16 bytes in each on the average are enough, and 1024 frames however
+    /// short.
+    fn fragments_max(&self, max_bytes: usize) -> u32 {
+        self.fragments.unwrap_or((max_bytes / 16).clamp(1024, FRAGMENTS_MOST as usize) as u32)
+    }
+}
