@@ -30,7 +30,6 @@ pub(crate) fn packages() -> PathBuf {
 /// Runs tests/js/NAME.test.js. At least one case must pass, and none be skipped.
 #[track_caller]
 pub(crate) fn node_tests(name: &str) {
-    packages();
     let file = root().join(format!("tests/js/{name}.test.js"));
     let mut node = Command::new("node");
     // Where they keep what they write, such as a browser's profile.
