@@ -11,22 +11,22 @@ use js_support::{folder, node_tests, packages, root};
 
 #[test]
 fn liveness() {
-    node_tests("liveness");
+    node_tests("liveness", &[]);
 }
 
 #[test]
 fn reconnection() {
-    node_tests("reconnect");
+    node_tests("reconnect", &[]);
 }
 
 #[test]
 fn the_queue() {
-    node_tests("queue");
+    node_tests("queue", &[]);
 }
 
 #[test]
 fn the_types_and_the_page_name_what_there_is() {
-    node_tests("names");
+    node_tests("names", &[]);
 }
 
 /// What npm packs is installed in a folder of its own, without network, and used there from JavaScript and TypeScript.

@@ -398,7 +398,9 @@ export class Heartline extends EventTarget {
     socket.onopen = ifOurs(() => this.#opened(link));
     socket.onmessage = ifOurs(({ data }) => this.#received(link, data));
     // Of an attempt `close` says no more than `error`, and does not follow in Node 22. Of a connection it says why.
-    socket.onerror = ifOurs(({ error }) => link.openedAt ?? this.#lose(link, { cause: "connect_error", error }));
+    socket.onerror = ifOurs(({ error }) => {
+      if (link.openedAt === undefined) this.#lose(link, { cause: "connect_error", error });
+    });
     socket.onclose = ifOurs(({ code, reason, wasClean }) => {
       const cause = link.openedAt === undefined ? "connect_error" : "peer_closed";
       this.#lose(link, { cause, code, reason: String(reason), wasClean });

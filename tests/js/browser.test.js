@@ -9,7 +9,7 @@ import { setTimeout as delay } from "node:timers/promises";
 
 import { Chromium } from "./chromium.js";
 import { ROOT } from "./packages.js";
-import { Server } from "./process.js";
+import { COMMANDS, Server } from "./process.js";
 
 const PATIENCE_MS = 20_000;
 const TIMEOUT_MS = 1_500;
@@ -34,7 +34,7 @@ after(async () => {
   files.close();
 });
 beforeEach(async () => {
-  server = await Server.start();
+  server = await Server.start(COMMANDS.heartline);
   const settings = new URLSearchParams({ server: server.url, timeoutMs: TIMEOUT_MS, retryBaseMs: 100, retryCapMs: 400 });
   page = await browser.open(`http://127.0.0.1:${files.address().port}/examples/browser/?${settings}`);
   await shows("open");

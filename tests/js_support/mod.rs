@@ -27,11 +27,12 @@ pub(crate) fn packages() -> PathBuf {
     packages
 }
 
-/// Runs tests/js/NAME.test.js. At least one case must pass, and none be skipped.
+/// Runs tests/js/NAME.test.js with these variables in its environment. At least one case must pass, and none be skipped.
 #[track_caller]
-pub(crate) fn node_tests(name: &str) {
+pub(crate) fn node_tests(name: &str, environment: &[(&str, &str)]) {
     let file = root().join(format!("tests/js/{name}.test.js"));
     let mut node = Command::new("node");
+    node.envs(environment.iter().copied());
     // Where they keep what they write, such as a browser's profile.
     node.env("HEARTLINE_TEST_FOLDER", folder(&format!("js-{name}")));
     let (status, output) = process::outcome(node.args(["--test", "--test-reporter=tap"]).arg(file));
