@@ -15,7 +15,7 @@ HOLD ?= 5m           # make bench-million, and CONNECTIONS
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: demo lib lib-checked install uninstall dist header test test-full sim sim-long bench bench-load bench-million bench-timers soak month mutants fmt clippy doc fuzz help
+.PHONY: demo lib lib-checked install uninstall dist header test test-full sim sim-long bench bench-peers bench-load bench-million bench-timers soak month mutants fmt clippy doc fuzz help
 
 # The C library. The crate type is given here, not in Cargo.toml: an rlib beside it would switch link-time optimisation off.
 capi := $(CARGO) rustc --quiet --lib --target-dir $(strip $(TARGET_DIR)) --no-default-features --features capi
@@ -66,6 +66,9 @@ sim-long: ## the same with ever new seeds, from FROM on, until one fails or you 
 
 bench: ## Heartline's figures in one run, beside a bare epoll loop in C; status 1 if one is missed
 	python3 benches/bench.py --only '$(strip $(ONLY))'
+
+bench-peers: ## beside libevent, libuv and tokio, in about twelve minutes; writes docs/benchmarks.md with its plots
+	/usr/bin/python3 benches/peers/compare.py
 
 bench-load: ## what `heartline load` itself is worth: saturation, connecting, the error of its latency
 	python3 benches/load.py

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Heartline's figures in one run, beside the floor (benches/floor.c). `make bench`; docs/benchmarks.md explains.
+"""Heartline's figures in one run, beside the floor (benches/floor.c). `make bench`; docs/measuring.md explains.
 
 Exit status 1 if a figure misses what it is to reach, 2 if it could not be taken.
 """
@@ -9,30 +9,18 @@ import dataclasses
 import functools
 import json
 import os
-import platform
 import shlex
-import signal
-import statistics
 import subprocess
 import sys
-import time
 
+import figures
 import measure
-from measure import Failure, Options
+from figures import BUSY, CROWD, PEERS, STOPPED_S, STRACE_CONNECTIONS, THROUGHPUT_CONNECTIONS, TIMEOUT_MS
+from measure import C_ECHO, Failure, Options
 
-MEMORY_CONNECTIONS = 19_000  # many systems end at 20,000 descriptors a process
-CALLGRIND_CONNECTIONS = 50
-CALLGRIND_FRAMES = (5_000, 25_000)  # two run lengths: their difference has no start, no accept and no end in it
-STRACE_CONNECTIONS = 200
-STRACE_FRAMES = (4_000, 24_000)
 OTHER_SPECS = ("length:2le,head=4", "length:4be,at=4,head=12", "length:8le,includes-head")
-THROUGHPUT_CONNECTIONS = 500
-BUSY = 0.98  # below it a server waited for its load or its core, and frames per second say little about it
 ROUNDS_LEAST = 3  # with fewer sound rounds the ratio of all is shown, and is void
-PEERS = 2_000
-C_ECHO = (str(measure.BUILD / "capi_echo"), "{frame}", "{timeout}", "{statistics}")
-TIMEOUT_MS = 4_000
-STOPPED_S = 6
+C_PROGRAMS = ("capi_echo", "capi_monitor", "capi_codec")
 
 
 @dataclasses.dataclass
@@ -69,27 +57,12 @@ class Bench:
 
     def memory(self):
         """resident memory per idle connection that has beaten once"""
-        floor, _ = self._bytes_per_connection(self.floor, Options())
+        floor, _ = figures.bytes_per_connection(self.floor, Options(), CROWD)
         for switch, at_most in (("off", 80), ("on", 128)):
-            value, detail = self._bytes_per_connection(self.server, Options(statistics=switch))
+            value, detail = figures.bytes_per_connection(self.server, Options(statistics=switch), CROWD)
             yield Figure(
                 f"user memory per idle connection, statistics {switch}", value, "bytes", floor, at_most, detail=detail
             )
-
-    def _bytes_per_connection(self, command, options):
-        with measure.running(command, options) as server:
-            time.sleep(0.5)
-            anonymous_0, resident_0 = server.resident_bytes()
-            with measure.loading(server, "hold", MEMORY_CONNECTIONS) as load:
-                load.await_line("held")
-                time.sleep(0.5)
-                anonymous, resident = server.resident_bytes()
-                closed = load.finish()["closed_by_server"]
-        if closed:
-            raise Failure(f"the server closed {closed} of {MEMORY_CONNECTIONS} idle connections")
-        all_resident = round((resident - resident_0) / MEMORY_CONNECTIONS, 1)  # code that was paged in too
-        detail = {"anonymous_at_0": anonymous_0, "anonymous": anonymous, "with_file_pages_per_connection": all_resident}
-        return (anonymous - anonymous_0) / MEMORY_CONNECTIONS, detail
 
     def echo(self):
         """user instructions per echoed 32-byte frame"""
@@ -117,82 +90,45 @@ class Bench:
 
     @functools.cache
     def _per_frame(self, command, options, mode):
-        short, long = (
-            measure.instructions(command, options, mode, CALLGRIND_CONNECTIONS, frames) for frames in CALLGRIND_FRAMES
-        )
-        return (long - short) / (CALLGRIND_FRAMES[1] - CALLGRIND_FRAMES[0])
+        return figures.instructions_per_frame(command, options, mode)
 
     def syscalls(self):
         """system calls per echoed frame"""
-        floor, _ = self._calls_per_frame(self.floor)
-        value, detail = self._calls_per_frame(self.server)
+        floor, _ = figures.calls_per_frame(self.floor)
+        value, detail = figures.calls_per_frame(self.server)
         name = f"system calls per echoed frame, {STRACE_CONNECTIONS} connections"
         yield Figure(name, value, "calls", floor, 2.1, detail=detail)
-
-    def _calls_per_frame(self, command):
-        short, long = (
-            measure.system_calls(command, Options(), STRACE_CONNECTIONS, frames) for frames in STRACE_FRAMES
-        )
-        frames = STRACE_FRAMES[1] - STRACE_FRAMES[0]
-        per_frame = {name: (count - short.get(name, 0)) / frames for name, count in long.items()}
-        return sum(per_frame.values()), {name: round(value, 4) for name, value in per_frame.items() if value}
 
     def throughput(self):
         """echoed frames per second, beside the floor's"""
         yield from self._throughput("echo throughput ÷ floor", self.server)
 
     def _throughput(self, name, server):
-        with measure.steered_loopback() as steered:
-            rounds = [self._abba_round(server) for _ in range(self.rounds)]
+        taken, steered = figures.echo_rounds({"floor": self.floor, "server": server}, "floor", self.seconds, self.rounds)
+        rounds = taken["server"]
         sound = [each for each in rounds if each["least_busy"] >= BUSY]
         counted = sound if len(sound) >= ROUNDS_LEAST else rounds
         ratios = [each["ratio"] for each in counted]
-        rates = {who: statistics.median(each["frames_per_second"][who] for each in counted) for who in ("floor", "server")}
+        rate, floor_rate = (figures.median_of(counted, f"{who}frames_per_second") for who in ("", "floor_"))
         yield Figure(
             f"{name}, {THROUGHPUT_CONNECTIONS} connections",
-            statistics.median(ratios),
+            figures.median_of(counted, "ratio"),
             "",
             1,
             at_least=0.97,
             sound=counted is sound,
-            note=f"{min(ratios):.3f} to {max(ratios):.3f}; {rates['server']:,.0f} frames/s, floor {rates['floor']:,.0f}",
+            note=f"{min(ratios):.3f} to {max(ratios):.3f}; {rate:,.0f} frames/s, floor {floor_rate:,.0f}",
             detail={"steered": steered, "rounds": rounds},
         )
         note = f"both servers at least {BUSY:.0%} busy in {len(sound)} of {len(rounds)} rounds, "
         note += "which count" if counted is sound else "too few: the machine was not quiet"
         note += "" if steered else "; not root: the load's core did half of the servers' receiving"
-        per_cpu = statistics.median(each["ratio_per_cpu_second"] for each in counted)
+        per_cpu = figures.median_of(counted, "ratio_per_cpu_second")
         yield Figure("the same per CPU second of the server", per_cpu, "", 1, note=note)
-
-    def _abba_round(self, measured):
-        """Floor, server, server, floor: a drift of the machine meets both alike."""
-        frames, busy = {"floor": [], "server": []}, {"floor": [], "server": []}
-        for who in ("floor", "server", "server", "floor"):
-            with measure.running(self.floor if who == "floor" else measured) as server:
-                report = measure.run_load(
-                    server, "echo", THROUGHPUT_CONNECTIONS, seconds=self.seconds, warmup=1, server_pid=server.pid
-                )
-            frames[who].append(report["frames_per_second"])
-            busy[who].append(report["server_busy"])
-        ratio = sum(frames["server"]) / sum(frames["floor"])
-        return {
-            "ratio": ratio,
-            "ratio_per_cpu_second": ratio * sum(busy["floor"]) / sum(busy["server"]),
-            "frames_per_second": {who: statistics.mean(values) for who, values in frames.items()},
-            "least_busy": min(busy["floor"] + busy["server"]),
-        }
 
     def false_deaths(self):
         """live peers declared dead while the server was stopped"""
-        with measure.running(self.server, Options(timeout=f"{TIMEOUT_MS}ms")) as server:
-            after_s = TIMEOUT_MS // 1000 + 3
-            with measure.loading(server, "beat-each-second", PEERS, seconds=3 + STOPPED_S + after_s) as load:
-                load.await_line("ready")
-                time.sleep(3)
-                server.send(signal.SIGSTOP)
-                time.sleep(STOPPED_S)
-                server.send(signal.SIGCONT)
-                report = load.finish()
+        report = figures.false_deaths(self.server)
         closed = report["closed_by_server"]
         answered = report["answered"] == report["beats"]
         note = "" if answered else f"only {report['answered']} of {report['beats']} beats were answered"
@@ -201,10 +137,7 @@ class Bench:
 
     def overshoot(self):
         """how late, or early, silent peers are declared dead"""
-        with measure.running(self.server, Options(timeout=f"{TIMEOUT_MS}ms")) as server:
-            report = measure.run_load(server, "silent", PEERS, timeout_ms=TIMEOUT_MS)
-        if not report["found"]:
-            raise Failure(f"none of {PEERS} silent peers was found")
+        report = figures.overshoot(self.server)
         late = report["overshoot_ms"]
         silent = f"{PEERS} peers silent, timeout {TIMEOUT_MS // 1000} s"
         note = f"p50 {late['p50']:.1f}, max {late['max']:.1f} ms"
@@ -245,7 +178,7 @@ class Bench:
 
     def c_memory(self):
         """resident memory per idle connection of a server in C"""
-        value, detail = self._bytes_per_connection(C_ECHO, Options())
+        value, detail = figures.bytes_per_connection(C_ECHO, Options(), CROWD)
         yield Figure("in C: user memory per idle connection", value, "bytes", None, 80, detail=detail)
 
     def c_throughput(self):
@@ -295,20 +228,6 @@ def print_table(figures):
         print("| " + " | ".join(cells) + " | " + row[5])
         if number == 0:
             print("|" + "|".join("-" * (width + 2) for width in widths) + "|")
-
-
-def machine():
-    processor = next(
-        (line.split(":", 1)[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")), "unknown"
-    )
-    git = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=measure.ROOT, capture_output=True, text=True)
-    return {
-        "commit": git.stdout.strip() or "unknown",
-        "kernel": platform.release(),
-        "processor": processor,
-        "cores": os.cpu_count(),
-        "load_average": os.getloadavg()[0],
-    }
 
 
 def smoke():
@@ -363,7 +282,7 @@ def main():
 
     measure.build_programs()
     if arguments.smoke:
-        measure.build_c_programs()
+        measure.build_c_programs(*C_PROGRAMS)
         return smoke()
     measure.need("valgrind", "strace")
     if arguments.server:
@@ -373,31 +292,31 @@ def main():
         command = measure.heartline_command(measure.build_heartline())
 
     if any(name.startswith("c-") for name in chosen):
-        measure.build_c_programs()
+        measure.build_c_programs(*C_PROGRAMS)
     bench = Bench(command, arguments.rounds, arguments.seconds)
-    about = machine()
-    figures, broken = [], []
+    about = figures.machine()
+    taken, broken = [], []
     for name in chosen:
         print(f"{name}: {FIGURES[name].__doc__} ...", file=sys.stderr, flush=True)
         try:
-            figures.extend(FIGURES[name](bench))
+            taken.extend(FIGURES[name](bench))
         except Failure as failure:
             broken.append(f"{name}: {failure}")
             print(f"  {broken[-1]}", file=sys.stderr)
 
     print(f"\n{about['processor']}, {about['cores']} cores, Linux {about['kernel']}, commit {about['commit']}\n")
-    print_table(figures)
+    print_table(taken)
     results = {
         "machine": about,
         "command": command,
-        "figures": [{**dataclasses.asdict(figure), "ok": figure.ok} for figure in figures],
+        "figures": [{**dataclasses.asdict(figure), "ok": figure.ok} for figure in taken],
         "not_taken": broken,
     }
     (measure.BUILD / "results.json").write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n")
-    missed = [figure for figure in figures if not figure.ok]
+    missed = [figure for figure in taken if not figure.ok]
     for line in broken:
         print(f"not taken: {line}")
-    print(f"\n{len(figures)} figures, {len(missed)} missed, {len(broken)} not taken; target/bench/results.json")
+    print(f"\n{len(taken)} figures, {len(missed)} missed, {len(broken)} not taken; target/bench/results.json")
     return 2 if broken else 1 if missed else 0
 
 

@@ -9,18 +9,10 @@
  *                               {"count":N,"p50":NS,"p99":NS,"max":NS}, and exits 0
  */
 #define _GNU_SOURCE
-#include <arpa/inet.h>
+#include "server.h"
 #include <errno.h>
-#include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <signal.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/socket.h>
 #include <time.h>
-#include <unistd.h>
 
 enum { CONNECTIONS_MAX = 64, WAITING_MAX = 4096, CHUNK = 1024, KNOWN_MAX = 1 << 20 };
 
@@ -37,7 +29,7 @@ static int64_t known_ns[KNOWN_MAX];
 static unsigned known;
 static volatile sig_atomic_t ended;
 
-static void on_terminate(int signal_number)
+static void end_soon(int signal_number)
 {
     (void)signal_number;
     ended = 1;
@@ -67,26 +59,6 @@ static void tell(void)
     if (known > 0)
         printf("{\"count\":%u,\"p50\":%lld,\"p99\":%lld,\"max\":%lld}\n", known, (long long)known_ns[known / 2],
                (long long)known_ns[known - 1 - known / 100], (long long)known_ns[known - 1]);
-}
-
-static void fail(const char *what)
-{
-    perror(what);
-    exit(1);
-}
-
-static int listen_on_loopback(void)
-{
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
-    socklen_t length = sizeof address;
-    int listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (listener < 0 || bind(listener, (struct sockaddr *)&address, length) < 0 || listen(listener, 64) < 0)
-        fail("listen");
-    if (getsockname(listener, (struct sockaddr *)&address, &length) < 0)
-        fail("getsockname");
-    printf("listening on 127.0.0.1:%d\n", ntohs(address.sin_port));
-    fflush(stdout);
-    return listener;
 }
 
 static void accept_one(int listener)
@@ -153,10 +125,10 @@ int main(int argc, char **argv)
     }
     int64_t delay_ns = atoll(argv[1]) * 1000;
     size_t bytes = (size_t)atoi(argv[2]);
-    signal(SIGTERM, on_terminate);
-    signal(SIGPIPE, SIG_IGN);
+    begin_server();
+    signal(SIGTERM, end_soon);
     memset(connections, -1, sizeof connections);
-    int listener = listen_on_loopback();
+    int listener = listen_on_loopback(0);
     for (unsigned turn = 0; !ended; turn++) {
         if (turn % 1024 == 0)
             accept_one(listener);

@@ -2,69 +2,78 @@
  * The floor: a bare epoll echo server that neither frames nor beats. Whatever a server does for its users costs
  * something on top of this, so Heartline's figures are printed beside it.
  *
- *   cc -O2 -o floor benches/floor.c && ./floor [PORT]
+ *   cc -O2 -o floor benches/floor.c && ./floor [PORT [TIMEOUT]]
  *
  * It prints "listening on 127.0.0.1:PORT" when ready and exits 0 on SIGTERM. It keeps nothing per connection: what the
  * kernel does not take at once has no place to wait, so that connection is closed.
+ *
+ * With a TIMEOUT, as in 4000ms, it closes whoever was silent for so long. Since the timeout is the same for all, a list in
+ * the order of their last bytes is enough: nothing that keeps deadlines does less.
  */
 #define _GNU_SOURCE
-#include <arpa/inet.h>
+#include "server.h"
 #include <errno.h>
-#include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <sys/epoll.h>
-#include <sys/resource.h>
-#include <sys/socket.h>
-#include <unistd.h>
+#include <time.h>
 
-enum { EVENTS = 1024, BACKLOG = 4096, BUFFER_BYTES = 64 * 1024 };
+enum { EVENTS = 1024, BUFFER_BYTES = 64 * 1024, DESCRIPTORS_MAX = 1 << 20 };
 
 static char buffer[BUFFER_BYTES];
 
-static void fail(const char *what)
+/* ---- silence: touched only with a timeout ---- */
+
+/* By descriptor; 0, which is standard input, is the list's two ends. Pages that nobody touches take no memory. */
+static struct silence {
+    int64_t heard_ns;
+    int older, newer;
+} silences[DESCRIPTORS_MAX];
+static int64_t timeout_ns, now_ns;
+
+static void read_clock(void)
 {
-    perror(what);
-    exit(1);
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    now_ns = time.tv_sec * 1000000000LL + time.tv_nsec;
 }
 
-static void on_terminate(int signal_number)
+static void unlink_silence(int fd)
 {
-    (void)signal_number;
-    _exit(0);
+    silences[silences[fd].older].newer = silences[fd].newer;
+    silences[silences[fd].newer].older = silences[fd].older;
 }
 
-static void raise_descriptor_limit(void)
+static void link_as_newest(int fd)
 {
-    struct rlimit limit;
-    if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
-        fail("getrlimit");
-    limit.rlim_cur = limit.rlim_max;
-    if (setrlimit(RLIMIT_NOFILE, &limit) < 0)
-        fail("setrlimit");
+    silences[fd] = (struct silence){.heard_ns = now_ns, .older = silences[0].older};
+    silences[silences[0].older].newer = fd;
+    silences[0].older = fd;
 }
 
-static int listen_on_loopback(unsigned short port)
+static void leave(int fd)
 {
-    int on = 1;
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port), .sin_addr = {htonl(INADDR_LOOPBACK)}};
-    socklen_t length = sizeof address;
-    int listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (listener < 0)
-        fail("socket");
-    setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-    if (bind(listener, (struct sockaddr *)&address, length) < 0)
-        fail("bind");
-    if (listen(listener, BACKLOG) < 0)
-        fail("listen");
-    if (getsockname(listener, (struct sockaddr *)&address, &length) < 0)
-        fail("getsockname");
-    printf("listening on 127.0.0.1:%d\n", ntohs(address.sin_port));
-    fflush(stdout);
-    return listener;
+    if (timeout_ns)
+        unlink_silence(fd);
+    close(fd);
 }
+
+static void close_the_silent(void)
+{
+    int oldest;
+    while ((oldest = silences[0].newer) && now_ns - silences[oldest].heard_ns >= timeout_ns)
+        leave(oldest);
+}
+
+/* Milliseconds until the oldest is due, rounded up. */
+static int wait_ms(void)
+{
+    if (!silences[0].newer)
+        return -1;
+    int64_t left_ns = silences[silences[0].newer].heard_ns + timeout_ns - now_ns;
+    return left_ns <= 0 ? 0 : (int)((left_ns + 999999) / 1000000);
+}
+
+/* ---- echo ---- */
 
 static void watch(int epoll, int fd, unsigned events)
 {
@@ -77,7 +86,13 @@ static void accept_all(int epoll, int listener)
 {
     int on = 1, fd;
     while ((fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0) {
+        if (fd >= DESCRIPTORS_MAX) {
+            close(fd);
+            continue;
+        }
         setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+        if (timeout_ns)
+            link_as_newest(fd);
         watch(epoll, fd, EPOLLIN | EPOLLRDHUP | EPOLLET);
     }
 }
@@ -90,8 +105,12 @@ static void echo(int fd, unsigned events)
         if (count < 0 && errno == EAGAIN)
             return;
         if (count <= 0 || write(fd, buffer, (size_t)count) != count) {
-            close(fd);
+            leave(fd);
             return;
+        }
+        if (timeout_ns) {
+            unlink_silence(fd);
+            link_as_newest(fd);
         }
         if (count < BUFFER_BYTES && !(events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)))
             return;
@@ -101,23 +120,26 @@ static void echo(int fd, unsigned events)
 int main(int argc, char **argv)
 {
     static struct epoll_event events[EVENTS];
-    signal(SIGTERM, on_terminate);
-    signal(SIGPIPE, SIG_IGN);
-    raise_descriptor_limit();
+    begin_server();
+    timeout_ns = argc > 2 ? milliseconds(argv[2]) * 1000000 : 0;
     int epoll = epoll_create1(EPOLL_CLOEXEC);
     if (epoll < 0)
         fail("epoll_create1");
     int listener = listen_on_loopback((unsigned short)(argc > 1 ? atoi(argv[1]) : 0));
     watch(epoll, listener, EPOLLIN);
     for (;;) {
-        int count = epoll_wait(epoll, events, EVENTS, -1);
+        int count = epoll_wait(epoll, events, EVENTS, timeout_ns ? wait_ms() : -1);
         if (count < 0 && errno != EINTR)
             fail("epoll_wait");
+        if (timeout_ns)
+            read_clock();
         for (int i = 0; i < count; i++) {
             if (events[i].data.fd == listener)
                 accept_all(epoll, listener);
             else
                 echo(events[i].data.fd, events[i].events);
         }
+        if (timeout_ns)
+            close_the_silent();
     }
 }

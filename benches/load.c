@@ -11,7 +11,7 @@
  *   load PORT silent N timeout_ms=4000            each beats once more, then never again: when does the server close it?
  *
  * Each connection opens with one beat and waits for its answer, so that all are accepted, and have beaten, before a mode
- * begins. A line "ready N" says that it begins.
+ * begins. A line "ready N SECONDS" says that it begins, and how long opening took.
  *
  * More settings: spec=length:4be[,at=N][,head=N][,includes-head]  the frame's head, as `heartline serve --frame` takes it
  *                spread_ms=1000  the time over which the peers of `silent` fall silent
@@ -285,6 +285,7 @@ static void await_answers(void)
 /* Opens all connections; each beats once and is answered. */
 static void open_all(uint16_t port)
 {
+    int64_t begin_ns = now_ns();
     lay_out_frame(0);
     for (uint32_t i = 0; i < connection_count; i++) {
         struct epoll_event event = {.events = EPOLLIN | EPOLLRDHUP | EPOLLET, .data.u32 = i};
@@ -297,7 +298,7 @@ static void open_all(uint16_t port)
             await_answers();
     }
     await_answers();
-    printf("ready %u\n", connection_count);
+    printf("ready %u %.6f\n", connection_count, (double)(now_ns() - begin_ns) / 1e9);
     fflush(stdout);
 }
 

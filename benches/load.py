@@ -72,7 +72,7 @@ def latency(binary):
     with measure.running([str(measure.BUILD / "delay"), str(DELAY_US), str(MESSAGE_BYTES + 4)]) as server:
         flags = ["-c", 10, "--rate", 2000, "--size", MESSAGE_BYTES, "--duration", "5s", "--spin", "on"]
         report = load(binary, server.port, *flags)
-    known = json.loads(server.log.read_text().splitlines()[-1])
+    known = json.loads(server.output().splitlines()[-1])
     measured_us = {name: report["latency_ms"][name] * 1000 for name in ("p50", "p99", "max")}
     error_us = abs(measured_us["p99"] - known["p99"] / 1000)
     told = ", ".join(f"{name} {us:.0f} us of {known[name] / 1000:.0f}" for name, us in measured_us.items())

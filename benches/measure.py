@@ -11,16 +11,19 @@ import json
 import os
 import pathlib
 import re
+import resource
 import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 BUILD = ROOT / "target" / "bench"
 FLOOR = str(BUILD / "floor")
 LOAD = str(BUILD / "load")
+C_ECHO = (str(BUILD / "capi_echo"), "{frame}", "{timeout}", "{statistics}")
 
 CORES = sorted(os.sched_getaffinity(0))
 SERVER_CORE, LOAD_CORE = CORES[0], CORES[-1]
@@ -43,29 +46,31 @@ def need(*commands):
             raise Failure(f"{command} is missing: install the package {TOOLS[command]} (make test installs it)")
 
 
-def build_programs():
-    """The floor, the load, and what the bench of `heartline load` is set beside."""
+def compile_c(source, *libraries):
+    """Compiles a program of benches/ into target/bench; its path."""
     need("cc")
     BUILD.mkdir(parents=True, exist_ok=True)
+    program = BUILD / source.stem
+    command = ["cc", "-std=c11", "-O2", "-Wall", "-Wextra", "-Werror", "-I", ROOT / "benches", "-I", ROOT / "include"]
+    if subprocess.run([*command, "-o", program, source, *libraries]).returncode != 0:
+        raise Failure(f"{source} does not compile")
+    return str(program)
+
+
+def build_programs():
+    """The floor, the load, and what the bench of `heartline load` is set beside."""
     for name in ("floor", "load", "connect", "delay"):
-        warnings = ["-std=c11", "-O2", "-Wall", "-Wextra", "-Werror"]
-        source = ROOT / "benches" / f"{name}.c"
-        if subprocess.run(["cc", *warnings, "-o", BUILD / name, source]).returncode != 0:
-            raise Failure(f"{source} does not compile")
+        compile_c(ROOT / "benches" / f"{name}.c")
 
 
-def build_c_programs():
+def build_c_programs(*names):
     """The C library and the programs that measure it."""
-    need("cc", "make")
+    need("make")
     if subprocess.run(["make", "--silent", "lib"], cwd=ROOT).returncode != 0:
         raise Failure("the C library does not build")
     library = ROOT / "target" / "capi"
-    for name in ("capi_echo", "capi_monitor", "capi_codec"):
-        command = ["cc", "-std=c11", "-O2", "-Wall", "-Wextra", "-Werror", "-I", ROOT / "include"]
-        command += ["-o", BUILD / name, ROOT / "benches" / f"{name}.c"]
-        command += ["-L", library, "-lheartline", f"-Wl,-rpath,{library}"]
-        if subprocess.run(command).returncode != 0:
-            raise Failure(f"{name}.c does not compile")
+    for name in names:
+        compile_c(ROOT / "benches" / f"{name}.c", "-L", library, "-lheartline", f"-Wl,-rpath,{library}")
 
 
 def run_program(program, *arguments):
@@ -77,16 +82,21 @@ def run_program(program, *arguments):
     return json.loads(done.stdout)
 
 
-def build_heartline():
-    """Builds the release binary and returns its path, wherever the target folder is."""
-    command = ["cargo", "build", "--release", "--bin", "heartline", "--message-format", "json-render-diagnostics"]
-    done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+def cargo_executable(name, *arguments, folder=ROOT):
+    """What this cargo command builds under that name; its path, wherever the target folder is."""
+    command = ["cargo", *arguments, "--message-format", "json-render-diagnostics"]
+    done = subprocess.run(command, cwd=folder, stdout=subprocess.PIPE, text=True)
     if done.returncode != 0:
-        raise Failure("heartline does not build")
+        raise Failure(f"{name} does not build")
     for message in map(json.loads, done.stdout.splitlines()):
-        if message.get("executable") and message["target"]["name"] == "heartline":
+        if message.get("executable") and message["target"]["name"] == name:
             return message["executable"]
-    raise Failure("cargo names no heartline binary")
+    raise Failure(f"cargo names no {name}")
+
+
+def build_heartline():
+    """Builds the release binary."""
+    return cargo_executable("heartline", "build", "--release", "--bin", "heartline")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -94,7 +104,7 @@ class Options:
     """What a measurement varies about a server. A command template takes them as {frame}, {timeout}, {statistics}."""
 
     frame: str = "length:4be"
-    timeout: str = "60s"
+    timeout: str = "60000ms"  # the one unit that all servers take
     statistics: str = "off"
 
     def fill(self, command):
@@ -114,24 +124,32 @@ def memory_of(pid):
 
 
 def pinned(core):
-    return lambda: os.sched_setaffinity(0, {core})
+    def begin():
+        os.sched_setaffinity(0, {core})
+        most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+    return begin
+
+
+def written(file):
+    """What a child wrote into a file that it shares with us: its place in the file is left alone."""
+    return os.pread(file.fileno(), os.fstat(file.fileno()).st_size, 0).decode(errors="replace")
 
 
 class Server:
     """One running server; `pid` is the server's own, also under a tool that watches it."""
 
     def __init__(self, command, options=Options(), under=()):
-        self.log = BUILD / "server.log"
-        self.errors = BUILD / "server.err"
-        with open(self.log, "wb") as log, open(self.errors, "wb") as errors:
-            self.process = subprocess.Popen(
-                [*under, *options.fill(command)],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=errors,
-                preexec_fn=pinned(SERVER_CORE),
-                start_new_session=True,  # so that a traced server ends with its tracer, whatever happens here
-            )
+        self.log, self.errors = tempfile.TemporaryFile(), tempfile.TemporaryFile()
+        self.process = subprocess.Popen(
+            [*under, *options.fill(command)],
+            stdin=subprocess.DEVNULL,
+            stdout=self.log,
+            stderr=self.errors,
+            preexec_fn=pinned(SERVER_CORE),
+            start_new_session=True,  # so that a traced server ends with its tracer, whatever happens here
+        )
         try:
             self.port = self._await_port()
             self.pid = self._traced_pid() if under and under[0] == "strace" else self.process.pid
@@ -142,7 +160,7 @@ class Server:
     def _await_port(self):
         until = time.monotonic() + START_LIMIT_S
         while time.monotonic() < until:
-            found = re.search(r"listening on \S*?:(\d+)\s", self.log.read_text(errors="replace"))
+            found = re.search(r"listening on \S*?:(\d+)\s", self.output())
             if found:
                 return int(found[1])
             if self.process.poll() is not None:
@@ -150,8 +168,12 @@ class Server:
             time.sleep(0.01)
         raise Failure(f"the server did not listen within {START_LIMIT_S} s: {self._said()}")
 
+    def output(self):
+        """What it has printed so far."""
+        return written(self.log)
+
     def _said(self):
-        return self.errors.read_text(errors="replace")[-2000:].strip() or "it said nothing"
+        return written(self.errors)[-2000:].strip() or "it said nothing"
 
     def _traced_pid(self):
         tracer = self.process.pid
@@ -161,6 +183,15 @@ class Server:
         """Anonymous (heap, stack, written data) and all resident memory of this process; none of the kernel's."""
         memory = memory_of(self.pid)
         return memory["Anonymous"], memory["Rss"]
+
+    def cpu_seconds(self):
+        """What it has used of its core so far."""
+        return time.clock_gettime(~self.pid << 3 | 2)  # as clock_getcpuclockid makes it
+
+    def descriptors(self):
+        """How many it has open."""
+        folder = f"/proc/{self.pid}/fd"
+        return os.stat(folder).st_size or len(os.listdir(folder))  # Linux 6.2 and later tells without listing
 
     def send(self, number):
         os.kill(self.pid, number)
@@ -205,9 +236,12 @@ class Load:
             preexec_fn=pinned(LOAD_CORE),
         )
         self.mode = mode
+        self.opened_seconds = None  # until it was ready
 
     def await_line(self, word):
         for line in self.process.stdout:
+            if line.startswith("ready"):
+                self.opened_seconds = float(line.split()[2])
             if line.startswith(word):
                 return
         raise Failure(f"the load ({self.mode}) ended with {self.process.wait()} before it was {word}")
@@ -287,14 +321,7 @@ def instructions(command, options, mode, connections, frames):
 
 def bench_program(name, *flags):
     """A bench in Rust, built; its path."""
-    command = ["cargo", "bench", *flags, "--bench", name, "--no-run", "--message-format", "json-render-diagnostics"]
-    done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
-    if done.returncode != 0:
-        raise Failure(f"the bench {name} does not build")
-    for message in map(json.loads, done.stdout.splitlines()):
-        if message.get("executable") and message["target"]["name"] == name:
-            return message["executable"]
-    raise Failure(f"cargo names no bench {name}")
+    return cargo_executable(name, "bench", *flags, "--bench", name, "--no-run")
 
 
 def instructions_of(function, command):

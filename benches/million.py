@@ -94,11 +94,11 @@ def loading(*arguments):
 
 def asked(server):
     """What the server has counted, which it tells on a signal."""
-    before = server.log.read_text().count("\n")
+    before = server.output().count("\n")
     server.send(signal.SIGUSR1)
     until = time.monotonic() + ANSWER_LIMIT_S
     while time.monotonic() < until:
-        lines = server.log.read_text().split("\n")
+        lines = server.output().split("\n")
         if len(lines) - 1 > before:
             return json.loads(lines[before])
         time.sleep(0.05)

@@ -31,6 +31,7 @@ FEATURE_SETS = (
     ("", True),
     ("--no-default-features", False),
     ("--no-default-features --features net", False),
+    ("--no-default-features --features websocket", False),
     ("--features capi", False),
     ("--features sim", True),
     ("--all-features", True),
@@ -159,7 +160,7 @@ def test_steps(env, release):
     alone = [test["name"] for test in all_tests if test["name"].startswith(("frame_", "liveness_"))]
     alone = [name for name in alone if name in plain]
     yield cargo(
-        "tests: framing and liveness alone", "test --no-default-features --no-fail-fast --lib", *named("test", alone), env=env
+        "tests: framing and liveness alone", "test --no-default-features --features websocket --no-fail-fast --lib", *named("test", alone), env=env
     )
     yield cargo("tests: examples in the documentation", "test --features sim --doc", env=env)
 
@@ -179,6 +180,9 @@ def steps(full):
     yield cargo("documentation: default features", "doc --no-deps", env=warnings)
     yield cargo("documentation: all features", "doc --no-deps --all-features", env=warnings)
     yield Step("the bench's C programs, against each other", ["python3", "benches/bench.py", "--smoke"])
+    # Debian's Python has Debian's matplotlib, which draws the page's plots.
+    yield Step("the peers' servers, and their page", ["/usr/bin/python3", "benches/peers/compare.py", "--smoke"])
+    yield cargo("format: the peer on tokio", "fmt --check --manifest-path benches/peers/tokio/Cargo.toml")
     if not full:
         return
     yield cargo(

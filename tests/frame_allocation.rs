@@ -100,6 +100,43 @@ fn encoding_a_long_message_takes_little_more_than_its_frame() {
     }
 }
 
+#[cfg(feature = "websocket")]
+#[test]
+fn joining_unmasking_and_checking_text_allocate_nothing() {
+    let server = Framing::parse("websocket,send-fragment=7,ask=PING,answer=PONG").unwrap();
+    let client = server.for_dialled();
+    for (from, to) in [(&server, &client), (&client, &server)] {
+        let mut sent = Vec::with_capacity(8192);
+        let encoding = allocations(|| {
+            for _ in 0..20 {
+                from.encode(Some(&[1]), &["heartline ❤ 心跳线".as_bytes(), b"!"], &mut sent).unwrap();
+                from.encode(None, &[b"hi"], &mut sent).unwrap();
+                from.ask(&mut sent);
+            }
+            from.close(1000, &mut sent);
+        });
+        assert_eq!(encoding, 0);
+        let (mut stream, mut control) = (Stream::default(), Vec::new());
+        let mut out = Vec::with_capacity(64);
+        let (mut frames, mut from) = (0, 0);
+        let cutting = allocations(|| {
+            for end in 1..=sent.len() {
+                if let Ok(Cut::Frame(frame)) = to.cut(&mut sent[from..end], &mut stream, &mut control) {
+                    out.clear();
+                    to.answer(&sent[from..from + frame.total], &frame, &mut out);
+                    from += frame.total;
+                    frames += 1;
+                }
+            }
+        });
+        assert_eq!((cutting, frames, from), (0, 61, sent.len()));
+        let bad =
+            [&[0x01, 0x01, b'a', 0x80, 0x01, 0xff][..], &[0x01, 0x81, 0, 0, 0, 0, b'a', 0x80, 0x81, 0, 0, 0, 0, 0xff]];
+        let bad = &mut bad[usize::from(std::ptr::eq(to, &server))].to_vec();
+        assert_eq!(allocations(|| assert!(to.cut(bad, &mut stream, &mut control).is_err())), 0);
+    }
+}
+
 #[test]
 fn a_promise_and_a_refusal_allocate_nothing() {
     for (spec, input) in [

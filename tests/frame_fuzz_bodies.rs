@@ -2,6 +2,12 @@
 
 #[path = "../fuzz/bodies.rs"]
 mod bodies;
+#[cfg(feature = "websocket")]
+#[path = "../fuzz/upgrade_body.rs"]
+mod upgrade_body;
+#[cfg(feature = "websocket")]
+#[path = "../fuzz/websocket_body.rs"]
+mod websocket_body;
 
 use std::{fs, path::Path};
 
@@ -154,4 +160,59 @@ fn beats() {
 #[test]
 fn custom() {
     run("custom", &[&[1, 0, 0, 0, 0, 1], &[255]], bodies::custom);
+}
+
+#[cfg(feature = "websocket")]
+#[test]
+fn websocket() {
+    let words: [&[u8]; 9] =
+        [&[5, 3], &[0x45, 9], &[0x40, 5], &[0x43, 7], &[4, 0], &[11, 1], &[0x8e, 2], &[10, 255], "é漢".as_bytes()];
+    run("websocket", &words, websocket_body::websocket);
+}
+
+#[cfg(feature = "websocket")]
+#[test]
+fn upgrade() {
+    let words: [&[u8]; 24] = [
+        b"GET / HTTP/1.1\r\n",
+        b"GET /chat?x HTTP/1.1\r\n",
+        b"Host: a\r\n",
+        b"Upgrade: websocket\r\n",
+        b"Connection: keep-alive, Upgrade\r\n",
+        b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n",
+        b"Sec-WebSocket-Version: 13\r\n",
+        b"Sec-WebSocket-Protocol: a, b\r\n",
+        b"Sec-WebSocket-Extensions: x\r\n",
+        b"X-Forwarded-For: 1.2.3.4, 10.0.0.2\r\n",
+        b"Origin: https://example.org\r\n",
+        b"Content-Length: 1\r\n",
+        b"HTTP/1.1 101 Switching Protocols\r\n",
+        b"Sec-WebSocket-Accept: ICX+Yqv66kxgM0FcWaLWlFLwTAI=\r\n",
+        b"\r\n",
+        b"\n",
+        b" ",
+        b":",
+        b"ws://",
+        b"[::1]",
+        b":80",
+        b"/",
+        b"?",
+        b"#",
+    ];
+    // A request with some of its lines, in any order, so that many are good.
+    let mut random = Random(6);
+    for _ in 0..INPUTS {
+        let mut head = words[random.below(2)].to_vec();
+        for line in &words[2..7] {
+            if random.below(12) > 0 {
+                head.extend_from_slice(line);
+            }
+        }
+        for _ in 0..random.below(3) {
+            head.extend_from_slice(words[2 + random.below(10)]);
+        }
+        head.extend_from_slice(b"\r\n");
+        upgrade_body::upgrade(&head);
+    }
+    run("upgrade", &words, upgrade_body::upgrade);
 }

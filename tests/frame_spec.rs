@@ -146,6 +146,52 @@ fn refusals_name_the_key_the_bound_and_the_value() {
     }
 }
 
+#[cfg(feature = "websocket")]
+#[test]
+fn websocket_is_read_and_written() {
+    for (given, canonical) in [
+        ("websocket", "websocket"),
+        (" websocket , send-fragment=64K", "websocket"),
+        ("websocket,max=64M", "websocket,max=64M"),
+        ("websocket,send-fragment=1024,fragments=7,max=2000", "websocket,fragments=7,send-fragment=1K,max=2000"),
+        ("websocket,fragments=4096", "websocket,fragments=4096"),
+        ("websocket,answer=PONG,ask=PING", "websocket,ask=PING,answer=PONG"),
+        ("websocket,ask=hex:ff", "websocket,ask=\\xff"),
+    ] {
+        let framing = Framing::parse(given).unwrap_or_else(|error| panic!("{given:?}: {error}"));
+        assert_eq!(framing.spec(), canonical, "{given:?}");
+        assert_eq!(framing.for_dialled().spec(), canonical);
+        assert_eq!(Framing::parse(canonical).unwrap().spec(), canonical);
+    }
+    for (spec, text) in [
+        ("websoket", "no codec \"websoket\"; did you mean websocket?"),
+        ("websocket:13", "websocket takes no value, but \"13\" is given"),
+        ("websocket,fragment=3", "websocket has no key \"fragment\"; did you mean fragments?"),
+        ("websocket,fragments=0", "fragments is 0, but must be from 1 to 16777216"),
+        ("websocket,fragments=1K", "fragments is \"1K\", but wants a number"),
+        ("websocket,fragments", "fragments needs a value: a number"),
+        ("websocket,send-fragment=0", "send-fragment is 0, but must be from 1 to 1073741824"),
+        ("websocket,send-fragment=x", "send-fragment is \"x\", but wants a number of bytes such as 4096, 64K or 16M"),
+        ("varint,send-fragment=1", "varint has no key \"send-fragment\""),
+        ("websocket,ask=@2:00", "ask: websocket heads differ in length: give a whole message, not a pattern"),
+        (
+            "websocket,ask=a,answer=@2:00",
+            "answer: websocket heads differ in length: give a whole message, not a pattern",
+        ),
+        ("websocket,answer=PONG", "answer: this codec has no ask by default: give ask= as well"),
+        ("websocket,max=3,ask=PING", "ask: a beat's message of 4 bytes is over max=3"),
+    ] {
+        assert_eq!(refusal(spec), text, "{spec:?}");
+    }
+    let dialled = Framing::parse("websocket").unwrap().for_dialled();
+    assert_eq!(dialled.max_bytes(), MAX_BYTES_DIALLED);
+    let given = dialled.with_beats("PING", Some("PONG")).unwrap();
+    let mut ask = Vec::new();
+    assert!(given.ask(&mut ask));
+    assert_eq!(ask[1], 0x84, "it is still the client's side");
+    assert!(given.with_max(3).is_err());
+}
+
 #[test]
 fn the_longest_key_of_a_line_header_is_64_characters() {
     let spec = |count| format!("line-header,key={}", "k".repeat(count));

@@ -262,9 +262,15 @@ fn who_leaves_before_the_upgrade_is_told_nobody() {
     peer.reset();
     pump.until("all have gone", |pump| pump.reactor.counters().closed_in_all() == 3);
     assert!(pump.during(Duration::from_millis(10)).is_empty());
+    // Who leaves behind its upgrade is no health check, though it has sent no frame.
+    let mut peer = Peer::connect(at);
+    peer.write(&bytes_of(&request_to(at)));
+    let id = opened(&mut pump).id;
+    drop(peer);
+    assert!(matches!(pump.closed(id).reason(), Some(Reason::PeerClosed | Reason::PeerReset)));
     let counters = pump.reactor.counters();
     let closed = [Reason::HealthCheck, Reason::PeerClosed, Reason::PeerReset].map(|reason| counters.closed(reason));
-    assert_eq!((closed, counters.partial_bytes_now), ([1, 1, 1], 0));
+    assert_eq!((closed[0], closed.iter().sum::<u64>(), counters.partial_bytes_now), (1, 4, 0));
 }
 
 #[test]

@@ -177,11 +177,12 @@ impl Framing {
         }
     }
 
-    /// How long the head is, if the first `count` bytes of `window` are exactly one whole frame of a `length` codec and a
-    /// message, the case of most reads. `None` says nothing: [`cut`](Self::cut) it.
+    /// How long the head is, if the first `count` bytes of `window` are exactly one whole frame of a codec with a length,
+    /// and a message: the case of most reads. Of WebSocket the mask is off then. `None` says nothing, and nothing is
+    /// changed: [`cut`](Self::cut) it.
     #[inline(always)]
     #[cfg(feature = "net")]
-    pub(crate) fn sole_message(&self, window: &[u8; WINDOW_BYTES], count: usize) -> Option<usize> {
+    pub(crate) fn sole_message(&self, window: &mut [u8; WINDOW_BYTES], count: usize) -> Option<usize> {
         let sole = &self.sole;
         if !sole.can_have(count) {
             return None;
@@ -191,6 +192,10 @@ impl Framing {
             return (said == count - 4).then_some(4);
         }
         if !sole.says(window, count) {
+            return None;
+        }
+        #[cfg(feature = "websocket")]
+        if sole.is_websocket && !super::websocket::unmask_short(&mut window[..count], sole.head) {
             return None;
         }
         if let Beats::Given(given) = &self.beats
@@ -242,6 +247,18 @@ impl Framing {
     #[cfg(feature = "net")]
     pub(crate) fn given_head<'a>(&'a self, given: Option<&'a [u8]>, length: usize) -> Option<GivenHead<'a>> {
         if let Wire::Length(codec) = &self.wire { codec.given_head(given, length) } else { None }
+    }
+
+    /// The two bytes before `message` in a WebSocket, of up to 125 bytes and from the server. `None` as above.
+    #[inline]
+    #[cfg(feature = "net")]
+    pub(crate) fn websocket_head(&self, given: Option<&[u8]>, message: &[u8]) -> Option<[u8; 2]> {
+        #[cfg(feature = "websocket")]
+        if let Wire::WebSocket(codec) = &self.wire {
+            return codec.short_head_of(given, message);
+        }
+        let _ = (given, message);
+        None
     }
 
     #[inline(never)]

@@ -33,6 +33,7 @@
 //! | `sole.rs` | the quick way of the reactor's usual read: one whole message of a `length` codec |
 //! | `beats.rs` | what counts as an ask and an answer, and how they are built |
 //! | `spec.rs` `text.rs` | the text form, read and written |
+//! | `proxy.rs` | who is behind a balancer: PROXY protocol (feature `websocket`) |
 //! | `websocket/` | RFC 6455: the upgrade from HTTP (feature `websocket`) |
 //! | `error.rs` `spec_error.rs` | what can go wrong |
 
@@ -45,6 +46,8 @@ mod framing;
 mod head_text;
 mod length;
 mod line_header;
+#[cfg(feature = "websocket")]
+pub mod proxy;
 mod raw;
 #[cfg(feature = "net")]
 mod sole;

@@ -282,7 +282,9 @@ impl<N: Net> Reactor<N> {
         let entry = self.options.entry(connection.options);
         let limit_ms = if entry.dialled { 0 } else { entry.options.limits.health_check_ms };
         let left = matches!(reason, Reason::PeerClosed | Reason::PeerReset);
-        let said_nothing = connection.flags.any(Flags::FIRST_FRAME_DUE) && connection.inbound.is_none();
+        // Who is through an upgrade has asked for one.
+        let upgraded = self.begins_with_upgrade(connection.options) && !connection.flags.any(Flags::DIALLING);
+        let said_nothing = connection.flags.any(Flags::FIRST_FRAME_DUE) && connection.inbound.is_none() && !upgraded;
         if left && said_nothing && silence_ms < limit_ms { Reason::HealthCheck } else { reason }
     }
 

@@ -69,6 +69,10 @@ pub(crate) struct LoadArgs {
     #[arg(long, value_name = "SPEC", default_value = "length:4be")]
     pub(crate) frame: String,
 
+    /// What to ask a WebSocket for, with its query [default: /]
+    #[arg(long, value_name = "PATH")]
+    pub(crate) path: Option<String>,
+
     /// Ask after this much silence of the server; 0: never [default: 10s where the codec has beats]
     #[arg(long, value_name = "DURATION", value_parser = duration_ms, help_heading = BEATS)]
     pub(crate) beat: Option<u32>,

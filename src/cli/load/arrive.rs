@@ -1,8 +1,10 @@
 //! When clients dial: at a rate in the beginning, after a backoff later.
 
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::{BinaryHeap, HashMap};
 use std::io;
+
+use heartline::reactor::{ConnectionId, Event, EventKind};
 
 use super::dial::Dialled;
 use super::plan::Plan;
@@ -27,13 +29,23 @@ pub(super) struct Arrivals {
     back: BinaryHeap<Reverse<(u64, u32)>>,
     /// Clients whose first dial has no outcome yet.
     unsettled: u32,
+    /// Whose connection is there, but not through its upgrade.
+    upgrading: HashMap<ConnectionId, u32>,
 }
 
 impl Arrivals {
     pub(super) fn new(plan: &Plan, index: u16, began_ns: u64) -> Self {
         let (count, _) = plan.share(index);
         let period_ns = if plan.connect_rate > 0.0 { 1e9 * f64::from(plan.threads) / plan.connect_rate } else { 0.0 };
-        Self { next: 0, count, began_ns, period_ns, back: BinaryHeap::new(), unsettled: count }
+        Self {
+            next: 0,
+            count,
+            began_ns,
+            period_ns,
+            back: BinaryHeap::new(),
+            unsettled: count,
+            upgrading: HashMap::new(),
+        }
     }
 
     /// When the next dials.
@@ -87,31 +99,61 @@ impl Worker {
 
     fn dialled(&mut self, dialled: Dialled) {
         let Dialled { client, ns, outcome } = dialled;
-        let now = self.now();
+        let socket = match outcome {
+            Ok(socket) => socket,
+            Err(cause) => return self.not_arrived(client, cause),
+        };
+        crate::cli::spread::record(&mut self.tally.connect_ns, ns);
+        match self.reactor.adopt(socket, &self.options, u64::from(client), Vec::new(), &[]) {
+            // It is there when its upgrade is through.
+            Ok(id) if self.plan.framing.is_websocket() => drop(self.arrivals.upgrading.insert(id, client)),
+            Ok(id) => self.arrived(client, id),
+            Err(_) => self.not_arrived(client, "not taken over"),
+        }
+    }
+
+    /// Takes note of an event of a connection whose upgrade was under way; false if it is of another.
+    pub(super) fn is_of_upgrade(&mut self, event: &Event<'_>) -> bool {
+        if self.arrivals.upgrading.is_empty() {
+            return false;
+        }
+        let Some(client) = self.arrivals.upgrading.remove(&event.id) else { return false };
+        match event.kind {
+            EventKind::Opened { .. } => self.arrived(client, event.id),
+            EventKind::Closed { reason, .. } => self.not_arrived(client, reason.name()),
+            _ => drop(self.arrivals.upgrading.insert(event.id, client)),
+        }
+        true
+    }
+
+    fn settle(&mut self, client: u32) {
         let of = self.crowd.get(client);
         if !of.settled {
             of.settled = true;
             self.arrivals.unsettled -= 1;
         }
-        let back_from = of.back_from;
-        match outcome {
-            Ok(socket) => {
-                crate::cli::spread::record(&mut self.tally.connect_ns, ns);
-                of.back_from = None;
-                if let Some((fault, struck_ns)) = back_from {
-                    self.strikes.came_back(fault, now.saturating_sub(struck_ns));
-                }
-                self.open(client, socket, now);
-            }
-            Err(cause) => {
-                self.tally.count_connect_failure(cause);
-                if let Some((fault, _)) = back_from {
-                    self.strikes.attempt_failed(fault);
-                }
-                if back_from.is_some() || self.plan.reconnect {
-                    self.come_back(client, now);
-                }
-            }
+    }
+
+    fn arrived(&mut self, client: u32, id: ConnectionId) {
+        let now = self.now();
+        self.settle(client);
+        if let Some((fault, struck_ns)) = self.crowd.get(client).back_from.take() {
+            self.strikes.came_back(fault, now.saturating_sub(struck_ns));
+        }
+        self.tally.connected += 1;
+        self.crowd.opened(client, id, now);
+        self.fill(client, now);
+    }
+
+    fn not_arrived(&mut self, client: u32, cause: &'static str) {
+        self.settle(client);
+        self.tally.count_connect_failure(cause);
+        let back_from = self.crowd.get(client).back_from;
+        if let Some((fault, _)) = back_from {
+            self.strikes.attempt_failed(fault);
+        }
+        if back_from.is_some() || self.plan.reconnect {
+            self.come_back(client, self.now());
         }
     }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::thread;
 
 use heartline::frame::Framing;
+use heartline::frame::websocket::upgrade::ClientRequest;
 use heartline::liveness::{Policy, Role};
 
 use super::args::{Expect, LoadArgs, Spin};
@@ -37,6 +38,8 @@ pub(super) struct Plan {
     pub(super) connect_timeout_ms: u32,
     pub(super) sources: Sources,
     pub(super) framing: Arc<Framing>,
+    /// What a WebSocket is asked for with.
+    pub(super) request: Arc<ClientRequest>,
     pub(super) policy: Policy,
     pub(super) traffic: Traffic,
     /// Messages in a second that an open loop begins with.
@@ -77,6 +80,7 @@ impl Plan {
             return Err(Problem::usage(text));
         }
         let framing = framing(args, traffic, &template)?;
+        let request = request(args, &framing)?;
         let policy = policy(args, &framing)?;
         check_times(args)?;
         let faults = args.fault.clone().unwrap_or_default().0;
@@ -99,7 +103,9 @@ impl Plan {
             connect_rate,
             connect_timeout_ms: args.connect_timeout,
             sources: args.source.clone().unwrap_or_default(),
-            framing: Arc::new(framing),
+            // Of a WebSocket, the client's side.
+            framing: Arc::new(framing.for_dialled()),
+            request: Arc::new(request),
             policy,
             traffic,
             rate: f64::from(args.rate.unwrap_or(SEARCH_FROM)),
@@ -179,6 +185,15 @@ fn framing(args: &LoadArgs, traffic: Traffic, template: &Template) -> Result<Fra
             "--frame raw tells messages apart by their length: give --size, or a --message whose length is fixed",
         )),
     }
+}
+
+fn request(args: &LoadArgs, framing: &Framing) -> Result<ClientRequest, Problem> {
+    if args.path.is_some() && !framing.is_websocket() {
+        return Err(Problem::usage("--path is for --frame websocket"));
+    }
+    let request = ClientRequest::new(&args.address, args.path.as_deref().unwrap_or("/"));
+    request.write([0; 16], &mut Vec::new()).map_err(|error| Problem::usage(error.to_string()))?;
+    Ok(request)
 }
 
 fn policy(args: &LoadArgs, framing: &Framing) -> Result<Policy, Problem> {

@@ -1,13 +1,14 @@
 //! One thread of the load: a reactor, its clients, and the loop that keeps time.
 
 use std::io;
-use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::Sender;
 use std::time::Duration;
 
-use heartline::reactor::{Config, ConnectionId, Counters, Event, EventKind, Events, Limits, Options, Reactor, Reason};
+use heartline::reactor::{
+    Config, ConnectionId, Counters, Event, EventKind, Events, Limits, Options, Reactor, Reason, WebSocketOptions,
+};
 use heartline::time::Clock;
 use nix::sched::{CloneFlags, unshare};
 use nix::time::{ClockId, clock_gettime};
@@ -90,7 +91,13 @@ impl Worker {
         let policy = reactor.define_policy(plan.policy).map_err(|error| io::Error::other(error.to_string()))?;
         // The client ends nothing by itself.
         let limits = Limits { frame_ms: 0, output_ms: 0, ..Limits::default() };
-        let options = Options { policy: Some(policy), limits, ..Options::new((*plan.framing).clone()) };
+        let websocket = WebSocketOptions {
+            client: true,
+            request: Some(Arc::clone(&plan.request)),
+            upgrade_ms: plan.connect_timeout_ms,
+            ..WebSocketOptions::default()
+        };
+        let options = Options { policy: Some(policy), limits, websocket, ..Options::shared(Arc::clone(&plan.framing)) };
         let ((count, first), now) = (plan.share(index), shared.clock.now_ns());
         Ok(Self {
             notes,
@@ -216,6 +223,9 @@ impl Worker {
     }
 
     fn see(&mut self, event: Event<'_>, now: u64, end: u64) {
+        if self.is_of_upgrade(&event) {
+            return;
+        }
         let client = event.user as u32;
         match event.kind {
             EventKind::Message { message, .. } => self.receive(client, event.id, message, now, end),
@@ -235,19 +245,6 @@ impl Worker {
         self.strikes.count_bystander();
         if self.plan.reconnect {
             self.come_back(client, now);
-        }
-    }
-
-    /// A new connection.
-    pub(super) fn open(&mut self, client: u32, socket: OwnedFd, now: u64) {
-        let adopted = self.reactor.adopt(socket, &self.options, u64::from(client), Vec::new(), &[]);
-        match adopted {
-            Ok(id) => {
-                self.tally.connected += 1;
-                self.crowd.opened(client, id, now);
-                self.fill(client, now);
-            }
-            Err(_) => self.tally.count_connect_failure("not taken over"),
         }
     }
 

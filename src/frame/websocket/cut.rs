@@ -25,7 +25,7 @@ impl WebSocket {
     #[inline(always)]
     fn short(&self, input: &[u8], stream: &Stream, max_bytes: usize) -> Option<usize> {
         let [first, second, ..] = *input else { return None };
-        let (head, masked) = if self.is_server() { (6, 0x80) } else { (2, 0) };
+        let (head, masked) = self.short_head();
         // A wrong mask bit makes the length larger than 125.
         let length = usize::from(second ^ masked);
         let fits = matches!(first, 0x81 | 0x82) && length <= 125 && length <= max_bytes;
@@ -130,6 +130,30 @@ impl WebSocket {
         let limit = self.fragments_max(max_bytes);
         FrameError::WebSocket { fault: WebSocketFault::TooManyFragments { limit }, at }
     }
+}
+
+/// Takes the mask off a frame that is the whole input, with a header of `head` bytes. False, and nothing changed, if it
+/// is no whole message or not the text that it says.
+#[cfg(feature = "net")]
+pub(in crate::frame) fn unmask_short(frame: &mut [u8], head: usize) -> bool {
+    let Some((header, payload)) = frame.split_at_mut_checked(head) else { return false };
+    let (first, key) = match header {
+        [first, _] => (*first, None),
+        [first, _, key @ ..] => (*first, key.first_chunk().map(|key| u32::from_le_bytes(*key))),
+        _ => return false,
+    };
+    if !matches!(first, 0x81 | 0x82) {
+        return false;
+    }
+    if let Some(key) = key {
+        mask::apply(key, payload);
+    }
+    let is_whole = first == 0x82 || utf8::is_text(payload);
+    if !is_whole && let Some(key) = key {
+        // The long way says what is wrong with it, and begins at the bytes that came.
+        mask::apply(key, payload);
+    }
+    is_whole
 }
 
 /// The whole message behind a header of `head` bytes whose length is its second byte's.

@@ -42,6 +42,16 @@ impl WebSocket {
         Ok(())
     }
 
+    /// The head of a short message that a server sends, as good as written. `None` for any other, and for what is an error.
+    #[cfg(feature = "net")]
+    #[inline]
+    pub(in crate::frame) fn short_head_of(&self, given: Option<&[u8]>, message: &[u8]) -> Option<[u8; 2]> {
+        let first = 0x80 | given.map_or(Some(opcode::BINARY), |given| Some(given.first()? & 0x0f))?;
+        let is_short = self.is_server() && message.len() <= CONTROL_BYTES_MAX.min(self.send_fragment_bytes);
+        let is_good = first == 0x82 || first == 0x81 && utf8::is_text(message);
+        (is_short && is_good).then_some([first, message.len() as u8])
+    }
+
     /// Appends a message in fragments, so that what has to go between (a beat) never waits behind all of it. They leave
     /// as one piece where one send carries all of them.
     #[cold]

@@ -59,3 +59,59 @@ impl Joining {
         self.end - self.first.bytes()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::frame::{Cut, Framing};
+
+    /// Whatever a foreign interface gives for a stream, the worst that comes of it is an error or a wrong message.
+    #[test]
+    fn no_numbers_make_a_cut_panic() {
+        let text =
+            [0x01, 0x83, 0, 0, 0, 0, b'a', b'b', 0xc3, 0x89, 0x80, 0, 0, 0, 0, 0x80, 0x82, 0, 0, 0, 0, 0xa9, b'z'];
+        let plain = [0x02, 0x03, b'a', b'b', 0xc3, 0x8a, 0x00, 0x00, 0x02, 1, 2, 0x80, 0x7e, 0, 0x80, 1, 2, 3];
+        let server = Framing::parse("websocket,max=100").unwrap();
+        let numbers = || (0..26).chain([99, 100, 106, 114, 1000, u32::MAX as usize - 1, u32::MAX as usize]);
+        let mut outcomes = [0; 4];
+        for (framing, input) in [(&server, &text[..]), (&server.for_dialled(), &plain)] {
+            for (at, end, note) in numbers().flat_map(|at| numbers().map(move |end| (at, end))).flat_map(|(at, end)| {
+                [0, 1, 1023, OURS, OURS | 1, u64::from(u32::MAX), u64::MAX].map(move |note| (at, end, note))
+            }) {
+                for length in 0..=input.len() {
+                    let mut stream = Stream::default();
+                    assert!(stream.set_joined(at, end, note));
+                    let mut input = input[..length].to_vec();
+                    let outcome = match framing.cut(&mut input, &mut stream, &mut Vec::new()) {
+                        Ok(Cut::Frame(frame)) | Ok(Cut::Within(frame)) => {
+                            let ends = [frame.head.end, frame.message.start, frame.message.end, frame.total];
+                            assert!(frame.head.start <= ends[0] && ends.is_sorted() && frame.total <= length);
+                            assert!(frame.message.len() <= 100);
+                            usize::from(stream.is_idle())
+                        }
+                        Ok(Cut::More { need, .. }) => {
+                            assert!(need > length);
+                            2
+                        }
+                        Err(_) => 3,
+                    };
+                    outcomes[outcome] += 1;
+                }
+            }
+        }
+        assert!(outcomes.iter().all(|count| *count > 10), "each of them happens: {outcomes:?}");
+    }
+
+    #[test]
+    fn what_is_kept_comes_back() {
+        let input = [0x01, 0x05, b'a', b'b', b'c'];
+        let place = Place { masked: false, within: false, ours: false };
+        let Ok(Read::Whole(first)) = Header::read(&input, place) else { panic!() };
+        let message = Joining { end: 5, frames: 1, ..Joining::new(first) };
+        let mut stream = Stream::default();
+        assert!(message.keep(&mut stream));
+        let again = Joining::resume(&stream, &input, false, 10).unwrap();
+        assert_eq!((again.first, again.at, again.is_ours, again.end, again.frames), (first, 0, false, 5, 1));
+        assert!(!Joining { at: 1 << 32, ..again }.keep(&mut stream), "such a position cannot be remembered");
+    }
+}

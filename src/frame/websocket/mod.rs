@@ -25,6 +25,8 @@ mod mask;
 pub mod upgrade;
 mod utf8;
 
+#[cfg(feature = "net")]
+pub(super) use cut::unmask_short;
 pub use fault::WebSocketFault;
 use mask::Keys;
 use std::sync::Arc;
@@ -80,6 +82,11 @@ impl WebSocket {
             Side::Server => self.client(),
             Side::Client(_) => Self { side: Side::Server, ..self.clone() },
         }
+    }
+
+    /// Bytes of the head before a short message that comes in, and the bit of the mask in its second byte.
+    pub(super) fn short_head(&self) -> (usize, u8) {
+        if self.is_server() { (6, 0x80) } else { (2, 0) }
     }
 
     fn is_server(&self) -> bool {

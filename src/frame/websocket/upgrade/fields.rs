@@ -31,7 +31,7 @@ impl<'a> Fields<'a> {
         // RFC 9112 section 2.2: an empty line before the first is let pass.
         let head = head.strip_prefix(b"\r\n").unwrap_or(head);
         // Before httparse, which takes a bare LF for the end of a line.
-        if text::stray_control(head).is_some() {
+        if text::has_stray_control(head) {
             return Err(Fault::bad("a control character in the head"));
         }
         let end = head.iter().position(|byte| *byte == b'\r').unwrap_or(head.len());

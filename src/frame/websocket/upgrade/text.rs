@@ -25,20 +25,32 @@ pub(super) fn is_host(text: &[u8]) -> bool {
     !text.is_empty() && text.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+,;=:[]".contains(byte))
 }
 
-/// The first control character that has no business in a head: lines end in CRLF, a tab is the only other one.
-pub(super) fn stray_control(head: &[u8]) -> Option<usize> {
+/// Whether there is a control character that has no business in a head: lines end in CRLF, a tab is the only other one.
+pub(super) fn has_stray_control(head: &[u8]) -> bool {
     let mut before = 0;
-    for (at, &byte) in head.iter().enumerate() {
+    head.iter().any(|&byte| {
         let is_fine = match byte {
             b'\n' => before == b'\r',
             _ if before == b'\r' => false,
             b'\r' | b'\t' => true,
             _ => !byte.is_ascii_control(),
         };
-        if !is_fine {
-            return Some(at);
-        }
         before = byte;
+        !is_fine
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_end_in_crlf_and_in_nothing_else() {
+        for fine in ["", "a\r\nb\r\n\r\n", "a\tb", "\u{e9}"] {
+            assert!(!has_stray_control(fine.as_bytes()), "{fine:?}");
+        }
+        for stray in ["\n", "a\n", "a\rb", "\r\r\n", "\r\t", "a\r\n\n", "\0", "\x1b", "\x7f"] {
+            assert!(has_stray_control(stray.as_bytes()), "{stray:?}");
+        }
     }
-    None
 }
