@@ -111,3 +111,26 @@ fn a_server_that_was_stopped_for_six_seconds_kills_nobody() {
     let summary = server.end();
     assert!(summary["stalls"].as_u64().unwrap() >= 1, "{summary:#}");
 }
+
+/// One port for apps and pages; SIGHUP leaves each what it speaks.
+#[test]
+fn a_port_for_both_tells_them_apart_also_when_the_settings_change() {
+    let file = std::env::temp_dir().join(format!("heartline-auto-{}.toml", std::process::id()));
+    std::fs::write(&file, "high-mark = '1M'\n").unwrap();
+    let mut server = Server::start(&["--frame", "auto,max=100K", "--config", file.to_str().unwrap()]);
+    let mut app = TcpStream::connect(server.address()).unwrap();
+    let mut echo = |message: &[u8]| {
+        app.write_all(&[&(message.len() as u32).to_be_bytes()[..], message].concat()).unwrap();
+        let mut back = vec![0; message.len() + 4];
+        app.read_exact(&mut back).unwrap();
+        assert_eq!(&back[4..], message);
+    };
+    echo(b"one");
+    std::fs::write(&file, "high-mark = '2M'\n").unwrap();
+    server.signal(Signal::SIGHUP);
+    assert_eq!(server.line("reloaded")["connections"], 1);
+    echo(&[7; 100 << 10]);
+    let (status, report) = load(&server, "-c 5 --in-flight 1 --duration 300ms");
+    assert_eq!((status, &report["messages"]["errors"]), (Some(0), &json!({})), "{report:#}");
+    std::fs::remove_file(file).unwrap();
+}

@@ -522,3 +522,55 @@ fn connections_are_counted_by_who_is_behind_the_balancer() {
     pump.until("one is too many", |pump| pump.reactor.counters().closed(Reason::OverLimit) == 1);
     assert_eq!(pump.reactor.len(), 2);
 }
+
+/// One port for browsers and for others.
+fn either() -> Options {
+    let otherwise = Some(Arc::new(Options::new(Framing::parse("length:4be").unwrap())));
+    with(WebSocketOptions { otherwise, upgrade_ms: 150, ..WebSocketOptions::default() })
+}
+
+#[test]
+fn the_first_bytes_tell_a_websocket_from_another_framing() {
+    let mut pump = Pump::default();
+    let at = pump.listen(&ListenOptions::new(either()));
+    let mut app = Peer::connect(at);
+    app.write(b"\0");
+    let id = opened(&mut pump).id;
+    app.write(b"\0\0\x02hi");
+    assert_eq!(pump.message(id), b"hi");
+    pump.reactor.send(id, b"you").unwrap();
+    pump.reactor.flush();
+    assert_eq!(app.read(7), b"\0\0\0\x03you");
+    let framing_of = |pump: &Pump, id| pump.reactor.framing(id).map(Framing::spec);
+    assert_eq!(framing_of(&pump, id).as_deref(), Some("length:4be"));
+    let role = |pump: &Pump, id| {
+        let policy = pump.reactor.state(id).unwrap().policy.unwrap();
+        pump.reactor.monitor().policy(policy).role
+    };
+    assert_eq!(role(&pump, id), Role::Answer, "nobody asks who has not agreed (L13)");
+
+    for cut in 1..=4 {
+        let mut page = Peer::connect(at);
+        let bytes = bytes_of(&request_to(at));
+        page.write(&bytes[..cut]);
+        pump.during(Duration::from_millis(5));
+        page.write(&bytes[cut..]);
+        let id = opened(&mut pump).id;
+        assert_eq!(framing_of(&pump, id).as_deref(), Some("websocket"), "cut at {cut}");
+        assert_eq!(role(&pump, id), Role::Both);
+    }
+
+    let began = std::time::Instant::now();
+    let mut mute = Peer::connect(at);
+    let id = opened(&mut pump).id;
+    assert!(began.elapsed() >= Duration::from_millis(150));
+    assert_eq!(framing_of(&pump, id).as_deref(), Some("length:4be"), "it may have come to listen");
+    mute.frame(b"after all");
+    assert_eq!(pump.message(id), b"after all");
+
+    let mut half = Peer::connect(at);
+    half.write(b"GE");
+    pump.during(Duration::from_millis(300));
+    assert!(head(&mut half).starts_with("HTTP/1.1 408 "));
+    assert_eq!(framing_of(&pump, heartline::reactor::ConnectionId::NONE), None);
+}

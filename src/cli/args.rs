@@ -67,7 +67,8 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) listen: Option<Vec<Address>>,
 
-    /// How bytes are cut into frames, and what the beats are [default: length:4be]
+    /// How bytes are cut into frames, and what the beats are; auto: websocket for who asks for it, length:4be for others, on
+    /// one port [default: length:4be]
     #[arg(long, value_name = "SPEC")]
     pub(crate) frame: Option<String>,
 

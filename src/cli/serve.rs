@@ -12,7 +12,7 @@ use super::args::{Level, ServeArgs};
 use super::log::Log;
 use super::metrics::{Board, Door};
 use super::orders::{Orders, obey_signals};
-use super::settings::Settings;
+use super::settings::{Policies, Settings};
 use super::worker::Worker;
 use super::{Problem, config, descriptors, lines, log};
 
@@ -104,18 +104,20 @@ fn prepare(settings: &Arc<Settings>, log: &Log) -> Result<(Vec<Worker>, Vec<Addr
     let mut workers = Vec::new();
     for index in 0..settings.fixed.threads {
         let mut reactor = Reactor::new(settings.config(index)).map_err(system("making a reactor"))?;
-        let policy =
-            reactor.define_policy(settings.live.policy).map_err(|error| Problem::usage(format!("policy: {error}")))?;
+        let mut define =
+            |policy| reactor.define_policy(policy).map_err(|error| Problem::usage(format!("policy: {error}")));
+        let live = &settings.live;
+        let policies = Policies { usual: define(live.policy)?, otherwise: define(live.policy_otherwise)? };
         let (settings, log) = (settings.clone(), log.another());
         let listeners = Vec::new();
-        workers.push(Worker { index, reactor, listeners, policy, settings, log, board: None, door: None });
+        workers.push(Worker { index, reactor, listeners, policies, settings, log, board: None, door: None });
     }
     let mut addresses = Vec::new();
     for address in &settings.fixed.listen {
         let mut bound: Option<Address> = None;
         for worker in &mut workers {
             let to = bound.as_ref().unwrap_or(address);
-            let options = settings.listen_options(worker.index, worker.policy);
+            let options = settings.listen_options(worker.index, worker.policies);
             let listening = worker.reactor.listen(to, &options).and_then(|listener| {
                 worker.listeners.push(listener);
                 worker.reactor.listener_address(listener)

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use heartline::frame::Framing;
+use heartline::frame::{Framing, SpecError};
 use heartline::liveness::{MassSilence, Policy, PolicyId, Role};
 use heartline::reactor::{
     Address, CONNECTIONS_MAX, Config, DrainOptions, Limits, ListenOptions, Marks, Options, SocketOptions,
@@ -23,12 +23,24 @@ pub(crate) struct Settings {
     pub(crate) live: Live,
     pub(crate) fixed: Fixed,
     pub(crate) framing: Arc<Framing>,
+    /// Of `--frame auto`: for who does not ask for WebSocket.
+    pub(crate) otherwise: Option<Arc<Framing>>,
+}
+
+/// What connections follow.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Policies {
+    pub(crate) usual: PolicyId,
+    /// Those of [`Settings::otherwise`].
+    pub(crate) otherwise: PolicyId,
 }
 
 /// What SIGHUP changes, for live connections too where they have it.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Live {
     pub(crate) policy: Policy,
+    /// The same where there is no other framing.
+    pub(crate) policy_otherwise: Policy,
     pub(crate) socket: SocketOptions,
     pub(crate) marks: Marks,
     pub(crate) limits: Limits,
@@ -59,9 +71,10 @@ pub(crate) struct Fixed {
 }
 
 impl Live {
-    fn new(args: &ServeArgs, framing: &Framing) -> Result<Self, Problem> {
+    fn new(args: &ServeArgs, framing: &Framing, otherwise: Option<&Framing>) -> Result<Self, Problem> {
         Ok(Self {
             policy: policy(args, framing)?,
+            policy_otherwise: policy(args, otherwise.unwrap_or(framing))?,
             socket: SocketOptions {
                 nodelay: args.nodelay.is_none_or(Switch::is_on),
                 keepalive: args.keepalive,
@@ -84,11 +97,15 @@ impl Live {
 impl Settings {
     pub(crate) fn new(args: &ServeArgs) -> Result<Self, Problem> {
         let spec = args.frame.as_deref().unwrap_or("length:4be");
-        let framing = Framing::parse(spec).map_err(|error| Problem::usage(format!("--frame '{spec}': {error}")))?;
-        let live = Live::new(args, &framing)?;
+        let (framing, otherwise) =
+            framings(spec).map_err(|error| Problem::usage(format!("--frame '{spec}': {error}")))?;
+        let live = Live::new(args, &framing, otherwise.as_deref())?;
         let fixed = Fixed {
             listen: args.listen.clone().unwrap_or_else(|| vec![Address::Tcp(([127, 0, 0, 1], 7001).into())]),
-            frame: framing.spec(),
+            frame: match &otherwise {
+                Some(otherwise) => format!("{} or {}", framing.spec(), otherwise.spec()),
+                None => framing.spec(),
+            },
             app: args.app.unwrap_or_default(),
             threads: u32::from(args.threads.unwrap_or(1)),
             connections_max: connections_max(args)?,
@@ -99,7 +116,7 @@ impl Settings {
             log: args.log.unwrap_or_default(),
             metrics: args.metrics.clone(),
         };
-        let settings = Self { live, fixed, framing: Arc::new(framing) };
+        let settings = Self { live, fixed, framing, otherwise };
         settings.check_shares()?;
         Ok(settings)
     }
@@ -144,9 +161,9 @@ impl Settings {
         limit / self.fixed.threads + u32::from(index < limit % self.fixed.threads)
     }
 
-    pub(crate) fn listen_options(&self, index: u32, policy: PolicyId) -> ListenOptions {
+    pub(crate) fn listen_options(&self, index: u32, policies: Policies) -> ListenOptions {
         ListenOptions {
-            connection: self.options(policy),
+            connection: self.options(policies),
             backlog: self.fixed.backlog,
             reuse_port: self.fixed.threads > 1,
             per_address_max: self.share(self.live.per_address_max, index),
@@ -155,7 +172,18 @@ impl Settings {
         }
     }
 
-    pub(crate) fn options(&self, policy: PolicyId) -> Options {
+    fn options(&self, policies: Policies) -> Options {
+        let mut options = self.options_with(&self.framing, policies.usual);
+        options.websocket.otherwise = self.options_otherwise(policies).map(Arc::new);
+        options
+    }
+
+    /// What a connection of the other framing is set to.
+    pub(crate) fn options_otherwise(&self, policies: Policies) -> Option<Options> {
+        self.otherwise.as_ref().map(|framing| self.options_with(framing, policies.otherwise))
+    }
+
+    fn options_with(&self, framing: &Arc<Framing>, policy: PolicyId) -> Options {
         Options {
             policy: Some(policy),
             socket: self.live.socket.clone(),
@@ -164,7 +192,7 @@ impl Settings {
             websocket: self.live.websocket.clone(),
             // Echo answers what came just before the peer's FIN, then closes by itself.
             half_open: self.fixed.app == App::Echo,
-            ..Options::shared(Arc::clone(&self.framing))
+            ..Options::shared(Arc::clone(framing))
         }
     }
 
@@ -206,9 +234,20 @@ impl Settings {
     }
 
     fn with_live_of(&self, args: &ServeArgs) -> Result<Self, Problem> {
-        let renewed = Self { live: Live::new(args, &self.framing)?, ..self.clone() };
+        let renewed = Self { live: Live::new(args, &self.framing, self.otherwise.as_deref())?, ..self.clone() };
         renewed.check_shares()?;
         Ok(renewed)
+    }
+}
+
+/// The framing of `--frame`; with `auto`, WebSocket and what holds for who does not ask for it.
+fn framings(spec: &str) -> Result<(Arc<Framing>, Option<Arc<Framing>>), SpecError> {
+    let parse = |text: &str| Framing::parse(text).map(Arc::new);
+    match spec.strip_prefix("auto") {
+        Some(keys) if keys.is_empty() || keys.starts_with(',') => {
+            Ok((parse(&format!("websocket{keys}"))?, Some(parse(&format!("length:4be{keys}"))?)))
+        }
+        _ => Ok((parse(spec)?, None)),
     }
 }
 

@@ -3,7 +3,6 @@
 use std::io;
 use std::sync::Arc;
 
-use heartline::liveness::PolicyId;
 use heartline::reactor::{Event, EventKind, Events, ListenerId, Metrics, Reactor, Reason};
 
 use super::app::Application;
@@ -12,14 +11,14 @@ use super::lines;
 use super::log::Log;
 use super::metrics::{Board, Door};
 use super::orders::{Current, Orders};
-use super::settings::Settings;
+use super::settings::{Policies, Settings};
 
 /// A reactor and what goes with it; moved to its thread when all listeners are ready.
 pub(crate) struct Worker {
     pub(crate) index: u32,
     pub(crate) reactor: Reactor,
     pub(crate) listeners: Vec<ListenerId>,
-    pub(crate) policy: PolicyId,
+    pub(crate) policies: Policies,
     pub(crate) settings: Arc<Settings>,
     pub(crate) log: Log,
     /// With `--metrics`: where the first thread asks, and what it answers.
@@ -187,10 +186,13 @@ impl Worker {
         let (new, index) = (&self.settings, self.index);
         self.log.level = new.live.level;
         let mut failed = 0;
-        if old.live.policy != new.live.policy && self.reactor.redefine_policy(self.policy, new.live.policy).is_err() {
-            failed += 1;
+        for (id, old, new) in [
+            (self.policies.usual, old.live.policy, new.live.policy),
+            (self.policies.otherwise, old.live.policy_otherwise, new.live.policy_otherwise),
+        ] {
+            failed += usize::from(old != new && self.reactor.redefine_policy(id, new).is_err());
         }
-        let options = new.listen_options(index, self.policy);
+        let options = new.listen_options(index, self.policies);
         for listener in &self.listeners {
             failed += usize::from(self.reactor.set_listener_options(*listener, &options).is_err());
         }
@@ -201,7 +203,9 @@ impl Worker {
         if !same_options {
             let ids: Vec<_> = self.reactor.ids().collect();
             for id in ids {
-                failed += usize::from(self.reactor.set_options(id, &options.connection).is_err());
+                let is_other = self.reactor.framing(id).is_some_and(|framing| !framing.is_websocket());
+                let otherwise = options.connection.websocket.otherwise.as_deref().filter(|_| is_other);
+                failed += usize::from(self.reactor.set_options(id, otherwise.unwrap_or(&options.connection)).is_err());
             }
         }
         let count = self.reactor.len();

@@ -7,6 +7,7 @@ use super::connection::{ConnectionId, Flags};
 use super::core::Reactor;
 use super::net::Net;
 use super::options::{Entry, Options, SocketOptions};
+use crate::frame::Framing;
 use crate::liveness::{Policy, PolicyError, PolicyId};
 
 impl<N: Net> Reactor<N> {
@@ -74,6 +75,11 @@ impl<N: Net> Reactor<N> {
         let _ = self.configure_again(id.slot(), &before);
         self.show_work();
         true
+    }
+
+    /// How the bytes of a connection are cut; `None` if the id is stale.
+    pub fn framing(&self, id: ConnectionId) -> Option<&Framing> {
+        self.live(id).map(|connection| &*self.options.get(connection.options).framing)
     }
 
     /// Changes the options of one connection from now on: marks, limits, policy, framing (of all that is not delivered

@@ -130,7 +130,7 @@ impl Options {
 
 /// The upgrade with which a WebSocket begins.
 #[cfg(feature = "websocket")]
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct WebSocketOptions {
     /// Whom a listener lets in. Shared. Default none: everybody, at any path.
     pub rules: Option<Arc<Rules>>,
@@ -140,15 +140,34 @@ pub struct WebSocketOptions {
     pub client: bool,
     /// An adopted connection is upgraded already: its bytes are frames. Default false.
     pub upgraded: bool,
+    /// What a connection is set to instead that does not begin as HTTP does (`GET `), or sends nothing within `upgrade_ms`: one port for
+    /// browsers and for others. A framing whose frames can begin so (text) is not to be told apart. Shared. Default none.
+    pub otherwise: Option<Arc<Options>>,
     /// From the accept or the adoption to the end of the upgrade, the application's answer included; 0 is off. A connection
     /// that is dialled here has `connect_ms` for both. Default 10,000.
     pub upgrade_ms: u32,
 }
 
+/// Equal, with `otherwise` compared by identity.
+#[cfg(feature = "websocket")]
+impl PartialEq for WebSocketOptions {
+    fn eq(&self, other: &Self) -> bool {
+        let Self { rules, request, client, upgraded, otherwise, upgrade_ms } = self;
+        let same_otherwise = match (otherwise, &other.otherwise) {
+            (Some(mine), Some(theirs)) => Arc::ptr_eq(mine, theirs),
+            (None, None) => true,
+            _ => false,
+        };
+        same_otherwise
+            && (rules, request) == (&other.rules, &other.request)
+            && (client, upgraded, upgrade_ms) == (&other.client, &other.upgraded, &other.upgrade_ms)
+    }
+}
+
 #[cfg(feature = "websocket")]
 impl Default for WebSocketOptions {
     fn default() -> Self {
-        Self { rules: None, request: None, client: false, upgraded: false, upgrade_ms: 10_000 }
+        Self { rules: None, request: None, client: false, upgraded: false, otherwise: None, upgrade_ms: 10_000 }
     }
 }
 

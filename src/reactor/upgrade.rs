@@ -14,7 +14,7 @@ use super::events::{Record, RecordKind};
 use super::inbound::Inbound;
 use super::net::Net;
 use super::obituary::ClosedBy;
-use super::options::random_seed;
+use super::options::{Options, random_seed};
 use super::reason::Reason;
 use crate::frame::websocket::upgrade::{
     Acceptance, ClientRequest, HEAD_BYTES_MAX, HeadError, HttpHeads, Judgement, Refusal, Request, Rules, accept,
@@ -22,6 +22,8 @@ use crate::frame::websocket::upgrade::{
 };
 use crate::frame::{Codec, Cut, proxy};
 
+/// How every request begins that asks for an upgrade.
+const HTTP_BEGINS: &[u8] = b"GET ";
 /// Read at once: a head is rarely longer.
 const READ_BYTES: usize = 2048;
 
@@ -237,6 +239,8 @@ impl<N: Net> Reactor<N> {
         let mut inbound = connection.take_inbound().unwrap_or_else(|| Box::new(Inbound::new(Vec::new(), now)));
         self.counters.partial_bytes_now -= inbound.memory() as u64;
         let (heads, mut source) = (HttpHeads::default(), None);
+        let is_other = |bytes: &[u8]| !bytes.iter().zip(HTTP_BEGINS).all(|(byte, wanted)| byte == wanted);
+        let may_be_other = !is_proxied && self.otherwise(slot).is_some();
         let ended = loop {
             if is_proxied {
                 match proxy::read(&inbound.bytes) {
@@ -247,6 +251,8 @@ impl<N: Net> Reactor<N> {
                     Ok(None) => {}
                     Err(_) => break Ok(None),
                 }
+            } else if may_be_other && is_other(&inbound.bytes) {
+                break Ok(Some(0));
             } else {
                 match heads.cut(&mut inbound.bytes, &mut inbound.stream, &mut Vec::new(), HEAD_BYTES_MAX) {
                     Ok(Cut::Frame(frame)) => break Ok(Some(frame.total)),
@@ -279,6 +285,7 @@ impl<N: Net> Reactor<N> {
         }
         match ended {
             Ok(Some(_)) if is_proxied => self.comes_from(slot, source),
+            Ok(Some(0)) => self.go_on_otherwise(slot),
             Ok(None) if is_proxied => self.end(slot, Reason::FrameBad, 0, ClosedBy::Heartline),
             Ok(Some(_)) => self.head_came(slot, head),
             Ok(None) => self.head_too_large(slot),
@@ -327,8 +334,42 @@ impl<N: Net> Reactor<N> {
         self.end(slot, Reason::UpgradeRefused, 0, ClosedBy::Peer);
     }
 
+    /// What a connection is set to whose client is not upgraded.
+    fn otherwise(&self, slot: u32) -> Option<&Arc<Options>> {
+        let is_request = matches!(self.upgrades.get(&slot), Some(Upgrade { step: Step::Request, .. }));
+        let options = self.options.get(self.connections[slot as usize].options);
+        options.websocket.otherwise.as_ref().filter(|_| is_request)
+    }
+
+    /// It has not begun as HTTP does: it is of the other framing, from its first byte on.
+    fn go_on_otherwise(&mut self, slot: u32) {
+        let Some(otherwise) = self.otherwise(slot).map(Arc::clone) else { return };
+        let Ok(number) = self.intern(&otherwise, false) else {
+            return self.end(slot, Reason::Local, 0, ClosedBy::Heartline);
+        };
+        let after = self.socket_options_at_opening(number);
+        let connection = &mut self.connections[slot as usize];
+        let old = std::mem::replace(&mut connection.options, number);
+        if let Some(inbound) = &mut connection.inbound {
+            inbound.cut_anew();
+        }
+        let before = self.socket_options_at_opening(old);
+        self.options.release(old);
+        // They are helpers: it goes on with what could be set.
+        let _ = self.net.configure(&self.connections[slot as usize].socket, &after, &before);
+        if let Some(upgrade) = self.upgrades.get_mut(&slot) {
+            upgrade.step = Step::Accepted;
+        }
+        self.write_upgrade(slot);
+    }
+
     /// The upgrade has lasted for its limit.
     pub(crate) fn upgrade_late(&mut self, slot: u32) {
+        let is_mute = self.connections[slot as usize].inbound.is_none();
+        if is_mute && self.otherwise(slot).is_some() {
+            // A client that came to listen.
+            return self.go_on_otherwise(slot);
+        }
         match self.upgrades.get(&slot).map(|upgrade| &upgrade.step) {
             Some(Step::Request) => self.refuse_upgrade_of(slot, &Refusal::too_slow()),
             Some(Step::Proxy) => self.end(slot, Reason::FirstFrameLate, 0, ClosedBy::Heartline),
