@@ -84,8 +84,19 @@ class Bench:
         detail = {"with_policy": judged, "without": unjudged}
         yield Figure("cost of deadlines per echoed frame", judged - unjudged, "instructions", None, 15, detail=detail)
 
+    def websocket(self):
+        """memory, instructions and throughput over WebSocket"""
+        spec = Options(frame="websocket")
+        value, detail = figures.bytes_per_connection(self.server, spec, CROWD)
+        yield Figure("WebSocket: user memory per idle connection, statistics off", value, "bytes", None, 112, detail=detail)
+        yield self._instructions("WebSocket: user instructions per echoed 32-byte message", spec, "echo", 500)
+        yield self._instructions("WebSocket: user instructions per answered Ping", spec, "beats", None)
+        yield from self._throughput("WebSocket: echo throughput ÷ floor", self.server, 0.95, "websocket")
+
     def _instructions(self, name, options, mode, at_most):
-        floor = self._per_frame(tuple(self.floor), Options(frame=options.frame), mode)
+        # The floor echoes whatever comes: of a WebSocket the same bytes, without the upgrade.
+        frame = "websocket-bytes" if options.frame == "websocket" else options.frame
+        floor = self._per_frame(tuple(self.floor), Options(frame=frame), mode)
         return Figure(name, self._per_frame(tuple(self.server), options, mode), "instructions", floor, at_most)
 
     @functools.cache
@@ -101,10 +112,12 @@ class Bench:
 
     def throughput(self):
         """echoed frames per second, beside the floor's"""
-        yield from self._throughput("echo throughput ÷ floor", self.server)
+        yield from self._throughput("echo throughput ÷ floor", self.server, 0.97)
 
-    def _throughput(self, name, server):
-        taken, steered = figures.echo_rounds({"floor": self.floor, "server": server}, "floor", self.seconds, self.rounds)
+    def _throughput(self, name, server, at_least, spec=None):
+        specs = {"server": spec, "floor": f"{spec}-bytes"} if spec else {}
+        commands = {"floor": self.floor, "server": server}
+        taken, steered = figures.echo_rounds(commands, "floor", self.seconds, self.rounds, specs)
         rounds = taken["server"]
         sound = [each for each in rounds if each["least_busy"] >= BUSY]
         counted = sound if len(sound) >= ROUNDS_LEAST else rounds
@@ -115,7 +128,7 @@ class Bench:
             figures.median_of(counted, "ratio"),
             "",
             1,
-            at_least=0.97,
+            at_least=at_least,
             sound=counted is sound,
             note=f"{min(ratios):.3f} to {max(ratios):.3f}; {rate:,.0f} frames/s, floor {floor_rate:,.0f}",
             detail={"steered": steered, "rounds": rounds},
@@ -183,7 +196,7 @@ class Bench:
 
     def c_throughput(self):
         """echoed frames per second of a server in C, beside the floor's"""
-        yield from self._throughput("in C: echo throughput ÷ floor", C_ECHO)
+        yield from self._throughput("in C: echo throughput ÷ floor", C_ECHO, 0.97)
 
     def c_heard(self):
         """level 1: a heard, and the memory of a peer"""
@@ -234,7 +247,7 @@ def smoke():
     """Each C program for a second or two, the servers against the load: the harness itself works."""
     specs = ("length:4be", *OTHER_SPECS)
     with measure.running([measure.FLOOR]) as server:
-        for spec in specs:
+        for spec in (*specs, "websocket-bytes"):
             smoke_load(server, spec)
         report = measure.run_load(server, "beat-each-second", 20, seconds=1, limit=20)
         if report["answered"] != report["beats"] or report["closed_by_server"]:

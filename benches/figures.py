@@ -29,7 +29,7 @@ def bytes_per_connection(command, options, connections):
     with measure.running(command, options) as server:
         time.sleep(0.5)
         anonymous_0, resident_0 = server.resident_bytes()
-        with measure.loading(server, "hold", connections) as load:
+        with measure.loading(server, "hold", connections, spec=options.frame) as load:
             load.await_line("held")
             time.sleep(0.5)
             anonymous, resident = server.resident_bytes()
@@ -55,8 +55,9 @@ def calls_per_frame(command):
     return sum(per_frame.values()), {name: round(value, 4) for name, value in per_frame.items() if value}
 
 
-def echo_rounds(commands, floor, seconds, rounds):
-    """What `echo_round` gives for each of these commands, by name, that many times; and whether loopback was steered.
+def echo_rounds(commands, floor, seconds, rounds, specs=None):
+    """What `echo_round` gives for each of these commands, by name, that many times; and whether loopback was steered. `specs`
+    has what the load speaks with some of them, if it is not length:4be.
 
     Each round begins with another one and returns in the opposite order (ABC CBA, BCA ACB), so that neither a drift of the
     machine nor a place in the order favours anyone. The ratio to `floor` is that within the round.
@@ -67,18 +68,25 @@ def echo_rounds(commands, floor, seconds, rounds):
         for number in range(rounds):
             first = number % len(names)
             order = names[first:] + names[:first]
-            one = _echo_round(commands, order + order[::-1], seconds)
+            one = _echo_round(commands, order + order[::-1], seconds, specs or {})
             for name in names:
                 taken[name].append(_beside(one[name], one[floor]))
     return taken, bool(steered)
 
 
-def _echo_round(commands, order, seconds):
+def _echo_round(commands, order, seconds, specs):
     reports = {name: [] for name in order}
     for name in order:
-        with measure.running(commands[name]) as server:
+        options = Options(frame=specs.get(name, Options.frame))
+        with measure.running(commands[name], options) as server:
             report = measure.run_load(
-                server, "echo", THROUGHPUT_CONNECTIONS, seconds=seconds, warmup=1, server_pid=server.pid
+                server,
+                "echo",
+                THROUGHPUT_CONNECTIONS,
+                seconds=seconds,
+                warmup=1,
+                server_pid=server.pid,
+                spec=options.frame,
             )
         reports[name].append(report)
     return reports

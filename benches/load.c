@@ -14,6 +14,8 @@
  * begins. A line "ready N SECONDS" says that it begins, and how long opening took.
  *
  * More settings: spec=length:4be[,at=N][,head=N][,includes-head]  the frame's head, as `heartline serve --frame` takes it
+ *                spec=websocket  an upgrade, then messages of up to 125 bytes, masked; the answers are not. With
+ *                spec=websocket-bytes the same bytes go out to a server that echoes whatever comes, and come back so
  *                spread_ms=1000  the time over which the peers of `silent` fall silent
  *                server_pid=PID  also report how busy this process was while frames were counted
  *                limit=300       seconds after which the whole program gives up (status 3)
@@ -67,8 +69,14 @@ static struct {
     bool big_endian, includes_head;
 } spec = {.field_at = 0, .field_bytes = 4, .head = 4, .big_endian = true};
 
+static bool websocket, upgrades;
+static const unsigned char mask[4] = {0x37, 0xfa, 0x21, 0x3d};
+
 static unsigned char frame[HEAD_MAX + PAYLOAD_MAX];
 static size_t frame_bytes;
+static unsigned char plain_answer[HEAD_MAX + PAYLOAD_MAX];
+static unsigned char *answer = frame; /* what comes back: the same bytes, but for an upgraded WebSocket */
+static size_t answer_bytes;
 
 static uint64_t sent, answered, closed_by_server;
 static uint64_t to_send;      /* frames that echo and beats still have to send */
@@ -113,6 +121,10 @@ static int64_t now_ns(void)
 
 static void parse_spec(const char *text)
 {
+    upgrades = strcmp(text, "websocket") == 0;
+    websocket = upgrades || strcmp(text, "websocket-bytes") == 0;
+    if (websocket)
+        return;
     char copy[128];
     unsigned head = 0;
     if (strlen(text) >= sizeof copy)
@@ -137,9 +149,32 @@ static void parse_spec(const char *text)
         refuse("the length field lies outside the head", text);
 }
 
+static void lay_out_websocket(size_t payload)
+{
+    if (payload > 125)
+        refuse("a WebSocket's message has up to 125 bytes here", "payload");
+    spec.head = 6;
+    frame[0] = payload > 0 ? 0x82 : 0x89; /* binary, or a Ping */
+    frame[1] = 0x80 | (unsigned char)payload;
+    memcpy(frame + 2, mask, sizeof mask);
+    plain_answer[0] = payload > 0 ? 0x82 : 0x8a;
+    plain_answer[1] = (unsigned char)payload;
+    for (size_t i = 0; i < payload; i++) {
+        plain_answer[2 + i] = (unsigned char)('a' + i % 26);
+        frame[6 + i] = plain_answer[2 + i] ^ mask[i % 4];
+    }
+    frame_bytes = 6 + payload;
+    answer = upgrades ? plain_answer : frame;
+    answer_bytes = upgrades ? 2 + payload : frame_bytes;
+}
+
 /* Lays out the frame that every connection sends; `stamp` then makes each one its own. */
 static void lay_out_frame(size_t payload)
 {
+    if (websocket) {
+        lay_out_websocket(payload);
+        return;
+    }
     uint64_t length = payload + (spec.includes_head ? spec.head : 0);
     memset(frame, 0, spec.head);
     for (unsigned i = 0; i < spec.field_bytes; i++) {
@@ -148,15 +183,21 @@ static void lay_out_frame(size_t payload)
     }
     for (size_t i = 0; i < payload; i++)
         frame[spec.head + i] = (unsigned char)('a' + i % 26);
-    frame_bytes = spec.head + payload;
+    frame_bytes = answer_bytes = spec.head + payload;
 }
 
 /* Which connection's which frame: an answer that went to another connection, or came twice, is not byte-equal. */
 static void stamp(uint32_t index, uint32_t sequence)
 {
     if (frame_bytes >= spec.head + STAMP_BYTES) {
-        memcpy(frame + spec.head, &index, sizeof index);
-        memcpy(frame + spec.head + sizeof index, &sequence, sizeof sequence);
+        unsigned char stamp[STAMP_BYTES];
+        memcpy(stamp, &index, sizeof index);
+        memcpy(stamp + sizeof index, &sequence, sizeof sequence);
+        for (unsigned i = 0; websocket && i < STAMP_BYTES; i++) {
+            plain_answer[2 + i] = stamp[i];
+            stamp[i] ^= mask[i % 4];
+        }
+        memcpy(frame + spec.head, stamp, sizeof stamp);
     }
 }
 
@@ -193,10 +234,10 @@ static void check(uint32_t index, const unsigned char *bytes, size_t count)
     while (count > 0) {
         if (connection->answered == connection->sent)
             refuse("bytes came that answer nothing", "the server sent more than it was sent");
-        size_t wanted = frame_bytes - connection->answered_bytes;
+        size_t wanted = answer_bytes - connection->answered_bytes;
         size_t part = count < wanted ? count : wanted;
         stamp(index, connection->answered);
-        if (memcmp(frame + connection->answered_bytes, bytes, part) != 0)
+        if (memcmp(answer + connection->answered_bytes, bytes, part) != 0)
             refuse("an answer is not byte-equal", "the server changed a frame or sent it to the wrong connection");
         connection->answered_bytes += (uint32_t)part;
         bytes += part;
@@ -253,6 +294,26 @@ static void turn(int64_t until_ns)
     }
 }
 
+/* The server says nothing behind its answer, so what comes is the answer. */
+static void upgrade(int fd)
+{
+    static const char request[] = "GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                                  "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
+    static const char accepted[] = "HTTP/1.1 101 ", end[] = "\r\n\r\n";
+    char head[1024];
+    size_t bytes = 0;
+    if (send(fd, request, sizeof request - 1, MSG_NOSIGNAL) != (ssize_t)sizeof request - 1)
+        fail("sending the upgrade");
+    while (bytes < 4 || memcmp(head + bytes - 4, end, 4) != 0) {
+        ssize_t count = recv(fd, head + bytes, sizeof head - bytes, 0);
+        if (count <= 0)
+            fail("awaiting the upgrade");
+        bytes += (size_t)count;
+    }
+    if (memcmp(head, accepted, sizeof accepted - 1) != 0)
+        refuse("the server does not upgrade", "its answer is not 101");
+}
+
 static int connect_from(uint32_t source, uint16_t port)
 {
     int on = 1;
@@ -269,6 +330,8 @@ static int connect_from(uint32_t source, uint16_t port)
         fail("bind");
     if (connect(fd, (struct sockaddr *)&to, sizeof to) < 0)
         fail("connect");
+    if (upgrades)
+        upgrade(fd);
     if (fcntl(fd, F_SETFL, O_NONBLOCK) < 0)
         fail("fcntl");
     return fd;
