@@ -6,7 +6,7 @@ mod cli_support;
 
 use std::io::Read;
 use std::net::{SocketAddr, TcpListener};
-use std::process::{Output, Stdio};
+use std::process::{Command, Output, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -487,6 +487,32 @@ fn ctrl_c_ends_early_with_a_report() {
     within(&report["seconds"], 0.5, 1.5 + SLACK_MS / 1000.0);
     let lines = String::from_utf8(output.stderr).unwrap();
     assert!(lines.contains("10 open, ") && lines.contains("messages/s, p50 ") && !lines.contains('\u{1b}'), "{lines}");
+}
+
+/// `script` gives it a terminal of its own: one line that is drawn anew, and the table below it.
+#[test]
+fn on_a_terminal_one_line_shows_the_progress() {
+    let server = Server::start(&[]);
+    let program = heartline(&[]).get_program().to_str().unwrap().to_owned();
+    let flags = "-c 12 --beat 100ms --in-flight 1 --spin off --duration 2s";
+    let line = format!("stty rows 30 cols 160; exec {program} load {} {flags}", server.address());
+    let output = Command::new("script")
+        .args(["--quiet", "--return", "--flush", "--command", &line, "/dev/null"])
+        .env("TERM", "xterm")
+        .stdin(Stdio::null())
+        .output()
+        .unwrap_or_else(|error| panic!("script: {error}; scripts/install-tools installs it"));
+    assert!(output.status.success(), "{output:?}");
+    let shown = String::from_utf8_lossy(&output.stdout);
+    let (progress, table) = shown.split_once("connections            ").unwrap_or_else(|| panic!("{shown}"));
+    for word in ["12 open", "asks/s", "messages/s", "p50", "p99", "0 closed", "0 errors"] {
+        assert!(progress.contains(word), "no {word}: {shown}");
+    }
+    // Drawn over what stood there, not below it.
+    assert!(
+        progress.matches("asks/s").count() >= 2 && progress.contains('\r') && table.contains("false deaths"),
+        "{shown}"
+    );
 }
 
 #[test]
