@@ -256,8 +256,8 @@ impl<N: Net> Reactor<N> {
             } else {
                 match heads.cut(&mut inbound.bytes, &mut inbound.stream, &mut Vec::new(), HEAD_BYTES_MAX) {
                     Ok(Cut::Frame(frame)) => break Ok(Some(frame.total)),
-                    Ok(_) => {}
-                    Err(_) => break Ok(None),
+                    Ok(_) if may_be_http(&inbound.bytes) => {}
+                    _ => break Ok(None),
                 }
             }
             let have = inbound.bytes.len();
@@ -279,6 +279,7 @@ impl<N: Net> Reactor<N> {
             }
             _ => Vec::new(),
         };
+        let is_http = may_be_http(&inbound.bytes);
         if !inbound.bytes.is_empty() {
             self.counters.partial_bytes_now += inbound.memory() as u64;
             self.connections[slot as usize].set_inbound(inbound);
@@ -288,7 +289,7 @@ impl<N: Net> Reactor<N> {
             Ok(Some(0)) => self.go_on_otherwise(slot),
             Ok(None) if is_proxied => self.end(slot, Reason::FrameBad, 0, ClosedBy::Heartline),
             Ok(Some(_)) => self.head_came(slot, head),
-            Ok(None) => self.head_too_large(slot),
+            Ok(None) => self.head_unfit(slot, is_http),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                 self.connections[slot as usize].flags.clear(Flags::READABLE);
                 if self.counters.partial_bytes_now as usize > self.config.partial_bytes_max {
@@ -323,9 +324,12 @@ impl<N: Net> Reactor<N> {
         if upgrades { self.read_upgrade(slot) } else { self.write_upgrade(slot) }
     }
 
-    fn head_too_large(&mut self, slot: u32) {
+    /// It has no end within the limit, or is none.
+    fn head_unfit(&mut self, slot: u32, is_http: bool) {
         match self.upgrades.get(&slot).map(|upgrade| &upgrade.step) {
-            Some(Step::Request) => self.refuse_upgrade_of(slot, &Refusal::too_large()),
+            Some(Step::Request) => {
+                self.refuse_upgrade_of(slot, &if is_http { Refusal::too_large() } else { Refusal::not_http() });
+            }
             _ => self.refused_by_server(slot),
         }
     }
@@ -487,4 +491,10 @@ impl<N: Net> Reactor<N> {
             Step::Dialling(_) | Step::Proxy | Step::Request | Step::Asked(_) | Step::Response(..) => {}
         }
     }
+}
+
+/// Whether this begins as heads do: a method or a version, perhaps behind an empty line. Who speaks TLS on this port need
+/// not wait for the limit to hear that it is not spoken here.
+fn may_be_http(bytes: &[u8]) -> bool {
+    bytes.first().is_none_or(|first| first.is_ascii_alphabetic() || *first == b'\r')
 }

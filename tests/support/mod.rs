@@ -3,6 +3,8 @@
 
 #[cfg(feature = "sim")]
 pub mod kernel;
+#[cfg(feature = "websocket")]
+pub mod websocket;
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};

@@ -20,6 +20,12 @@ impl Refusal {
         (400..=599).contains(&status).then(|| Self { status, text: text.into() })
     }
 
+    /// 400: what came is no request of HTTP/1, by its first byte.
+    #[must_use]
+    pub fn not_http() -> Self {
+        Self::fixed(400, "this is not HTTP/1")
+    }
+
     /// 431: the head did not end within `max` bytes.
     #[must_use]
     pub fn too_large() -> Self {
