@@ -278,6 +278,38 @@ fn a_flood_of_pings_is_answered_in_order_and_in_bounded_memory() {
     assert_eq!(pump.message(id), b"well");
 }
 
+/// R4: a long message leaves in fragments, so that neither answers nor asks wait for its end.
+#[test]
+fn a_pong_does_not_wait_behind_a_long_message() {
+    let mut pump = Pump::default();
+    let mut options = websocket("64K");
+    options.socket.send_buffer_bytes = 64 << 10;
+    let (mut peer, id) = pump.upgraded(options);
+    let message: Vec<u8> = (0..16 << 20).map(|at| (at % 251) as u8).collect();
+    pump.reactor.send(id, &message).unwrap();
+    pump.during(Duration::from_millis(50));
+    assert!(pump.reactor.state(id).unwrap().queued_bytes > 8 << 20, "the sockets took it: nothing is tested");
+    peer.write(&from_client(PING, b"are you there?"));
+    pump.until("it is answered", |pump| pump.reactor.counters().answers_out == 1);
+    let reading = thread::spawn(move || {
+        let (mut came, mut pong_at) = (Vec::new(), None);
+        while came.len() < 16 << 20 {
+            match peer.websocket_frame() {
+                (PONG, payload) => {
+                    assert_eq!(payload, b"are you there?");
+                    pong_at = Some(came.len());
+                }
+                (_, payload) => came.extend(payload),
+            }
+        }
+        (came, pong_at)
+    });
+    pump.until("all has come", |_| reading.is_finished());
+    let (came, pong_at) = reading.join().unwrap();
+    assert!(came == message);
+    assert!(pong_at.is_some_and(|at| at < 8 << 20), "the pong came at {pong_at:?}");
+}
+
 /// A message of nothing costs the peer six bytes a frame: their count has a limit of its own.
 #[test]
 fn ten_thousand_empty_fragments_are_too_many() {

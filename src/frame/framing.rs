@@ -387,6 +387,17 @@ impl Framing {
         false
     }
 
+    /// What tells the bytes of the piece at the front of a message that was encoded, where beats may go between its pieces.
+    /// Ten bytes are enough for it.
+    #[cfg(feature = "net")]
+    pub(crate) fn pieces(&self) -> Option<fn(&[u8]) -> usize> {
+        #[cfg(feature = "websocket")]
+        if self.is_websocket() {
+            return Some(super::websocket::frame_bytes);
+        }
+        None
+    }
+
     /// Appends the goodbye of a codec that has a closing handshake, with the status 1000 to 4999 of WebSocket that says
     /// why. False, and nothing appended, if there is none.
     pub fn close(&self, status: u16, out: &mut Vec<u8>) -> bool {

@@ -210,8 +210,8 @@ impl<N: Net> Reactor<N> {
             connection.set_inbound(Box::new(inbound));
         }
         if !unsent.is_empty() {
-            let mut outbox = Outbox::new(now);
-            outbox.push_begun(unsent);
+            let mut outbox = Outbox::new(now, options.framing.pieces());
+            outbox.push_unsent(unsent);
             connection.set_outbox(Box::new(outbox));
             self.counters.outbox_bytes_now += unsent.len() as u64;
             self.renew_short_way();

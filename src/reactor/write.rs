@@ -130,9 +130,10 @@ impl<N: Net> Reactor<N> {
     fn queue_rest(&mut self, sends: &Sends, bundle: &Piece, slot: u32, count: usize) {
         let now = self.attended(self.now);
         let connection = &mut self.connections[slot as usize];
+        let pieces = self.options.get(connection.options).framing.pieces();
         let waiting = connection.take_outbox();
         let begins = waiting.is_none();
-        let mut outbox = waiting.unwrap_or_else(|| Box::new(Outbox::new(now)));
+        let mut outbox = waiting.unwrap_or_else(|| Box::new(Outbox::new(now, pieces)));
         let before = outbox.len();
         let mut taken = count;
         for (lane, frame) in sends.frames(bundle) {
@@ -140,7 +141,7 @@ impl<N: Net> Reactor<N> {
             taken -= part;
             match lane {
                 Lane::Control => outbox.push_control(&frame[part..]),
-                Lane::Data if part > 0 && part < frame.len() => outbox.push_begun(&frame[part..]),
+                Lane::Data if part > 0 && part < frame.len() => outbox.push_begun(frame, part),
                 Lane::Data => outbox.push_data(&frame[part..]),
             }
         }

@@ -146,3 +146,17 @@ impl Header {
         (bytes, self.bytes())
     }
 }
+
+/// Bytes of the frame at the front of what was encoded here, its header included. All of it that is to come, if the header
+/// is not whole.
+#[cfg(feature = "net")]
+pub(crate) fn frame_bytes(front: &[u8]) -> usize {
+    let [_, second, rest @ ..] = front else { return usize::MAX };
+    let key = if second & MASKED != 0 { 4 } else { 0 };
+    let (wide, length) = match second & !MASKED {
+        126 => (2, rest.first_chunk().map(|length| u16::from_be_bytes(*length).into())),
+        127 => (8, rest.first_chunk().map(|length| u64::from_be_bytes(*length) as usize)),
+        short => (0, Some(short.into())),
+    };
+    length.map_or(usize::MAX, |length| length.saturating_add(2 + wide + key))
+}

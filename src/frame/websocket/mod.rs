@@ -28,6 +28,8 @@ mod utf8;
 #[cfg(feature = "net")]
 pub(super) use cut::unmask_short;
 pub use fault::WebSocketFault;
+#[cfg(feature = "net")]
+pub(crate) use header::frame_bytes;
 use mask::Keys;
 use std::sync::Arc;
 
