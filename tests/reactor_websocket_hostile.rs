@@ -197,9 +197,9 @@ fn a_request_of_one_byte_every_ten_milliseconds_is_refused_at_the_limit() {
         sent += 1;
         pump.during(Duration::from_millis(10));
     }
-    // The wheel's tick of 4 ms apart, not before: the connection began after `began`.
+    // Not before it: the connection was accepted after `began`.
     assert!(began.elapsed() >= LIMIT, "{:?} and {sent} bytes", began.elapsed());
-    assert!(sent <= 31, "{sent} bytes of {} were waited for", REQUEST.len());
+    assert!(sent < 40, "{sent} bytes of {} were waited for", REQUEST.len());
     assert!(peer.http_head().starts_with("HTTP/1.1 408 "));
 }
 
