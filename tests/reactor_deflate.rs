@@ -538,3 +538,36 @@ fn what_was_agreed_goes_with_a_connection_that_is_given_back() {
         assert!(wire_bytes < 12, "{wire_bytes}: it refers to what was sent before");
     }
 }
+
+#[test]
+fn what_others_refer_to_is_not_dropped_when_the_choice_comes_later() {
+    let mut pump = Pump::default();
+    let mut listen = ListenOptions::new(options("websocket,deflate,deflate-takeover"));
+    listen.connection.socket.send_buffer_bytes = 4096;
+    listen.connection.marks.high_bytes = 20_000;
+    let at = pump.listen(&listen);
+    let mut client = Client::join(&mut pump, at, Some(wants(true, 15)));
+    let mut options = listen.connection.clone();
+    options.marks.when_full = WhenFull::DropOldest;
+    assert!(pump.reactor.set_options(client.id, &options).unwrap());
+    let mut noise = fastrand::Rng::with_seed(9);
+    let mut accepted = Vec::new();
+    let refused = loop {
+        // Hardly shorter when it is deflated, but it is.
+        let mut message: Vec<u8> = std::iter::repeat_with(|| noise.u8(..)).take(5000).collect();
+        message.extend_from_slice(&[7; 500]);
+        match pump.reactor.send(client.id, &message) {
+            Ok(()) => accepted.push(message),
+            Err(error) => break error,
+        }
+        pump.reactor.flush();
+    };
+    assert!(matches!(refused, SendError::Full { .. }), "{refused:?}");
+    assert_eq!(pump.reactor.counters().messages_unsent, 0);
+    for message in accepted {
+        pump.poll(Duration::ZERO);
+        let (first, received, _) = client.receive(&mut pump);
+        assert!(first == 0xc2 && received == message);
+        pump.during(Duration::from_millis(1));
+    }
+}
