@@ -32,6 +32,8 @@ FEATURE_SETS = (
     ("--no-default-features", False),
     ("--no-default-features --features net", False),
     ("--no-default-features --features websocket", False),
+    ("--no-default-features --features deflate", False),
+    ("--no-default-features --features cli", False),
     ("--features capi", False),
     ("--features sim", True),
     ("--all-features", True),

@@ -236,6 +236,7 @@
 //! | `net` | yes | the `reactor` room, by mio and nix; Linux |
 //! | `cli` | yes | the `heartline` command. Nothing of it enters the library, but its dependencies are built: libraries want `default-features = false, features = ["net"]` |
 //! | `websocket` | yes | the codec `websocket`, with simdutf8 to check text |
+//! | `deflate` | yes | permessage-deflate for `websocket`, by flate2 and zlib-rs; implies `websocket` |
 //! | `capi` | no | the C ABI (`include/heartline.h`), which `make lib` builds as a library for C |
 //! | `sim` | no | opens the seam between the reactor and the kernel to a simulator; outside semver |
 //!

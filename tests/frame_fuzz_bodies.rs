@@ -2,6 +2,9 @@
 
 #[path = "../fuzz/bodies.rs"]
 mod bodies;
+#[cfg(feature = "deflate")]
+#[path = "../fuzz/deflate_body.rs"]
+mod deflate_body;
 #[cfg(feature = "websocket")]
 #[path = "../fuzz/upgrade_body.rs"]
 mod upgrade_body;
@@ -168,6 +171,28 @@ fn websocket() {
     let words: [&[u8]; 9] =
         [&[5, 3], &[0x45, 9], &[0x40, 5], &[0x43, 7], &[4, 0], &[11, 1], &[0x8e, 2], &[10, 255], "é漢".as_bytes()];
     run("websocket", &words, websocket_body::websocket);
+}
+
+#[cfg(feature = "deflate")]
+#[test]
+fn deflate() {
+    let words: [&[u8]; 14] = [
+        &[3, 6, 5, 60],
+        b"permessage-deflate",
+        b"; server_no_context_takeover",
+        b"; client_no_context_takeover",
+        b"; server_max_window_bits=",
+        b"; client_max_window_bits",
+        b"=\"10\"",
+        b"9",
+        b", ",
+        &[0xf2, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00],
+        &[0x03, 0x00],
+        &[0x00, 0x00, 0xff, 0xff],
+        &[0x00, 0x05, 0x00, 0xfa, 0xff],
+        &[7; 200],
+    ];
+    run("deflate", &words, deflate_body::body);
 }
 
 #[cfg(feature = "websocket")]

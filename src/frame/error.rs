@@ -75,8 +75,8 @@ impl FrameError {
     /// Whether the bytes may be well-formed but exceed a limit, as opposed to malformed.
     pub fn is_over_limit(&self) -> bool {
         #[cfg(feature = "websocket")]
-        if matches!(self, Self::WebSocket { fault: WebSocketFault::TooManyFragments { .. }, .. }) {
-            return true;
+        if let Self::WebSocket { fault, .. } = self {
+            return fault.is_over_limit();
         }
         matches!(self, Self::TooLarge { .. } | Self::LineTooLong { .. } | Self::HeadTooLong { .. })
     }

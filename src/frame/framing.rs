@@ -11,6 +11,8 @@ use super::line_header::LineHeader;
 use super::sole::{Sole, WINDOW_BYTES};
 #[cfg(feature = "websocket")]
 use super::websocket::WebSocket;
+#[cfg(feature = "deflate")]
+use super::websocket::{deflate::DeflateOptions, settings};
 use super::{Codec, Cut, EncodeError, Frame, FrameError, Kind, SpecError, Stream, raw, spec, varint};
 use std::{fmt, str::FromStr, sync::Arc};
 
@@ -266,7 +268,9 @@ impl Framing {
     #[inline(never)]
     #[cfg(feature = "websocket")]
     fn cut_websocket(&self, websocket: &WebSocket, input: &mut [u8], stream: &mut Stream) -> Result<Cut, FrameError> {
-        self.classified(websocket.cut(input, stream, self.max_bytes), input)
+        let cut = websocket.cut(input, stream, self.max_bytes);
+        // What is deflated is a beat or none when it is inflated.
+        if websocket.is_deflated(input) { cut } else { self.classified(cut, input) }
     }
 
     #[inline(never)]
@@ -396,6 +400,50 @@ impl Framing {
             return Some(super::websocket::frame_bytes);
         }
         None
+    }
+
+    /// What `websocket` wants of permessage-deflate: nothing unless `deflate` was given.
+    #[cfg(feature = "deflate")]
+    pub fn deflate(&self) -> Option<&DeflateOptions> {
+        if let Wire::WebSocket(websocket) = &self.wire { websocket.deflate.as_ref() } else { None }
+    }
+
+    /// The same with other settings of permessage-deflate, or without it.
+    ///
+    /// With it, [`cut`](Self::cut) lets RSV1 of a message's first frame pass: such a message is given out as it came, its
+    /// head with that bit (`0x40` of the first byte), its text not looked at. Whoever cuts by himself has agreed on the
+    /// extension before and calls [`inflate`](super::websocket::deflate::inflate); a reactor does both.
+    ///
+    /// # Errors
+    /// The codec is not `websocket`, the level is not 1 to 9, or the window is not 2^9 to 2^15 bytes.
+    #[cfg(feature = "deflate")]
+    pub fn with_deflate(mut self, deflate: Option<DeflateOptions>) -> Result<Self, SpecError> {
+        settings::check_deflate(&self.wire, deflate.as_ref())?;
+        if let Wire::WebSocket(websocket) = &mut self.wire {
+            websocket.deflate = deflate;
+        }
+        Ok(self)
+    }
+
+    /// What a frame is, given its bytes and where in them its message lies, once that is inflated.
+    #[cfg(feature = "net")]
+    pub(crate) fn kind(&self, frame: &[u8], message: &std::ops::Range<usize>) -> Kind {
+        self.beats.kind(frame, message)
+    }
+
+    /// Like [`encode`](Self::encode), by what the message has become, if that is shorter.
+    #[cfg(all(feature = "deflate", feature = "net"))]
+    pub(crate) fn encode_deflated(
+        &self,
+        head: Option<&[u8]>,
+        message: &[u8],
+        deflated: Option<&[u8]>,
+        out: &mut Vec<u8>,
+    ) -> Result<(), EncodeError> {
+        match &self.wire {
+            Wire::WebSocket(websocket) => websocket.encode_deflated(head, message, deflated, out),
+            _ => self.encode(head, &[message], out),
+        }
     }
 
     /// Appends the goodbye of a codec that has a closing handshake, with the status 1000 to 4999 of WebSocket that says

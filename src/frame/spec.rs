@@ -8,10 +8,10 @@ use super::length::{Field, Length};
 use super::line_header::{Form, LineHeader};
 use super::text::{Value, near, write_bytes, write_hex};
 #[cfg(feature = "websocket")]
-use super::websocket::{FRAGMENTS_MOST, SEND_FRAGMENT_BYTES, WebSocket};
+use super::websocket::settings;
 use super::{BeatFault, DELIMITER_BYTES_MAX, LENGTH_HEAD_BYTES_MAX, MAX_BYTES_LISTENER, MAX_BYTES_MOST, SpecError};
 
-const CODECS: &[&str] = &[
+pub(super) const CODECS: &[&str] = &[
     "length",
     "varint",
     "line-header",
@@ -30,7 +30,7 @@ fn own_keys(codec: &str) -> &'static [&'static str] {
         "length" => &["at", "head", "adjust", "includes-head"],
         "line-header" => &["key", "form"],
         #[cfg(feature = "websocket")]
-        "websocket" => &["fragments", "send-fragment"],
+        "websocket" => settings::KEYS,
         _ => &[],
     }
 }
@@ -54,7 +54,7 @@ pub(super) fn parse(text: &str) -> Result<Framing, SpecError> {
                 "varint" => Wire::Varint,
                 "line-header" => line_header(&keys)?,
                 #[cfg(feature = "websocket")]
-                "websocket" => websocket(&keys)?,
+                "websocket" => Wire::WebSocket(settings::read(&keys)?),
                 _ => Wire::Raw,
             }
         }
@@ -66,9 +66,9 @@ pub(super) fn parse(text: &str) -> Result<Framing, SpecError> {
 }
 
 /// The keys of a text form, each known to its codec and there once.
-struct Keys<'a> {
+pub(super) struct Keys<'a> {
     codec: &'static str,
-    given: Vec<(&'static str, Option<Value<'a>>)>,
+    pub(super) given: Vec<(&'static str, Option<Value<'a>>)>,
 }
 
 impl<'a> Keys<'a> {
@@ -102,11 +102,17 @@ impl<'a> Keys<'a> {
         }
     }
 
-    fn number(&self, key: &'static str, least: i64, most: i64, units: bool) -> Result<Option<i64>, SpecError> {
+    pub(super) fn number(
+        &self,
+        key: &'static str,
+        least: i64,
+        most: i64,
+        units: bool,
+    ) -> Result<Option<i64>, SpecError> {
         self.value(key, "a number")?.map(|value| value.number(key, least, most, units)).transpose()
     }
 
-    fn flag(&self, key: &'static str) -> Result<bool, SpecError> {
+    pub(super) fn flag(&self, key: &'static str) -> Result<bool, SpecError> {
         match self.given.iter().find(|(other, _)| *other == key) {
             Some((_, Some(value))) => Err(SpecError::Value { key, given: value.raw.to_owned() }),
             given => Ok(given.is_some()),
@@ -178,14 +184,6 @@ fn delimiter(argument: Option<Value<'_>>) -> Result<Wire, SpecError> {
     Ok(Wire::Delimiter(Delimiter { bytes: bytes.into() }))
 }
 
-#[cfg(feature = "websocket")]
-fn websocket(keys: &Keys<'_>) -> Result<Wire, SpecError> {
-    let fragments = keys.number("fragments", 1, FRAGMENTS_MOST.into(), false)?.map(|fragments| fragments as u32);
-    let send_fragment = keys.number("send-fragment", 1, MAX_BYTES_MOST as i64, true)?;
-    let send_fragment_bytes = send_fragment.map_or(SEND_FRAGMENT_BYTES, |bytes| bytes as usize);
-    Ok(Wire::WebSocket(WebSocket::new(fragments, send_fragment_bytes)))
-}
-
 /// A limit must let the codec's shortest message pass.
 pub(super) fn check_max(max_bytes: usize, wire: &Wire) -> Result<(), SpecError> {
     let least = wire.least_message().max(1);
@@ -241,21 +239,7 @@ fn mark(key: &'static str, value: Value<'_>) -> Result<Mark, SpecError> {
 }
 
 pub(super) fn write(framing: &Framing) -> String {
-    let mut text = String::new();
-    match &framing.wire {
-        Wire::Length(length) => write_length(&mut text, length),
-        Wire::Varint => text.push_str("varint"),
-        Wire::LineHeader(line_header) => write_line_header(&mut text, line_header),
-        Wire::Delimiter(delimiter) => {
-            text.push_str("delimiter:");
-            write_bytes(&mut text, &delimiter.bytes);
-        }
-        Wire::Fixed(fixed) => text.push_str(&format!("fixed:{}", fixed.size)),
-        Wire::Raw => text.push_str("raw"),
-        #[cfg(feature = "websocket")]
-        Wire::WebSocket(websocket) => write_websocket(&mut text, websocket),
-        Wire::Custom(codec) => text.push_str(&format!("custom:{}", codec.name())),
-    }
+    let mut text = codec_text(&framing.wire);
     if let Some(max) = framing.max_given() {
         write_size(&mut text, "max", max);
     }
@@ -268,24 +252,33 @@ pub(super) fn write(framing: &Framing) -> String {
     text
 }
 
-fn write_size(text: &mut String, key: &str, bytes: usize) {
+/// The codec and its own keys.
+pub(super) fn codec_text(wire: &Wire) -> String {
+    let mut text = String::new();
+    match wire {
+        Wire::Length(length) => write_length(&mut text, length),
+        Wire::Varint => text.push_str("varint"),
+        Wire::LineHeader(line_header) => write_line_header(&mut text, line_header),
+        Wire::Delimiter(delimiter) => {
+            text.push_str("delimiter:");
+            write_bytes(&mut text, &delimiter.bytes);
+        }
+        Wire::Fixed(fixed) => text.push_str(&format!("fixed:{}", fixed.size)),
+        Wire::Raw => text.push_str("raw"),
+        #[cfg(feature = "websocket")]
+        Wire::WebSocket(websocket) => settings::write(&mut text, websocket),
+        Wire::Custom(codec) => text.push_str(&format!("custom:{}", codec.name())),
+    }
+    text
+}
+
+pub(super) fn write_size(text: &mut String, key: &str, bytes: usize) {
     let (number, unit) = match bytes {
         bytes if bytes % (1 << 20) == 0 => (bytes >> 20, "M"),
         bytes if bytes % (1 << 10) == 0 => (bytes >> 10, "K"),
         bytes => (bytes, ""),
     };
     text.push_str(&format!(",{key}={number}{unit}"));
-}
-
-#[cfg(feature = "websocket")]
-fn write_websocket(text: &mut String, websocket: &WebSocket) {
-    text.push_str("websocket");
-    if let Some(fragments) = websocket.fragments {
-        text.push_str(&format!(",fragments={fragments}"));
-    }
-    if websocket.send_fragment_bytes != SEND_FRAGMENT_BYTES {
-        write_size(text, "send-fragment", websocket.send_fragment_bytes);
-    }
 }
 
 fn write_length(text: &mut String, length: &Length) {

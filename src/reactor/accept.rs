@@ -6,6 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use super::connection::{ConnectionId, Flags};
 use super::core::Reactor;
+use super::deflate::Agreed;
 use super::errno::{is_broken_listener, is_out_of_resources};
 use super::events::{Events, RecordKind};
 use super::net::{Address, ListenSettings, Net, Parting};
@@ -148,6 +149,16 @@ impl<N: Net> Reactor<N> {
 
     /// The number of these options.
     pub(crate) fn intern(&mut self, options: &Options, dialled: bool) -> io::Result<u16> {
+        self.intern_agreed(options, dialled, None)
+    }
+
+    /// The number of these options for connections on which this was agreed.
+    pub(crate) fn intern_agreed(
+        &mut self,
+        options: &Options,
+        dialled: bool,
+        agreed: Option<Agreed>,
+    ) -> io::Result<u16> {
         if options.policy.is_some_and(|policy| self.monitor.policy_id(policy.index()).is_none()) {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "the policy is not one of this reactor's"));
         }
@@ -157,7 +168,7 @@ impl<N: Net> Reactor<N> {
             false => self.policies.none,
         };
         self.options
-            .intern(options, dialled, policy)
+            .intern(options, dialled, policy, agreed)
             .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "65,535 distinct options are in use, the limit"))
     }
 

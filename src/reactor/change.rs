@@ -91,10 +91,12 @@ impl<N: Net> Reactor<N> {
         let Some(connection) = self.live(id) else { return Ok(false) };
         let slot = id.slot();
         let flags = connection.flags;
-        let Entry { dialled, options: before, .. } = self.options.entry(connection.options);
+        let Entry { dialled, options: before, agreed, .. } = self.options.entry(connection.options);
         let (dialled, was_half_open) = (*dialled, before.half_open);
+        // What was agreed with the peer holds as long as they are WebSocket's frames.
+        let agreed = agreed.filter(|_| options.framing.is_websocket());
         let before = self.socket_options_now(slot);
-        let number = self.intern(options, dialled)?;
+        let number = self.intern_agreed(options, dialled, agreed)?;
         let connection = &mut self.connections[slot as usize];
         let old = std::mem::replace(&mut connection.options, number);
         self.options.release(old);

@@ -306,6 +306,7 @@ impl<N: Net> Reactor<N> {
         self.last_words.remove(&slot);
         #[cfg(feature = "websocket")]
         self.upgrades.remove(&slot);
+        self.deflating.forget(slot);
         self.uncount_address(slot);
         if aside {
             self.aside -= 1;

@@ -13,6 +13,7 @@ use super::close::{Closing, Ended};
 use super::connection::{Connection, ConnectionId, GENERATION_MAX};
 use super::counters::Counters;
 use super::cut::LastWords;
+use super::deflate::Deflating;
 use super::drain::Drain;
 use super::events::{Events, Record, RecordKind};
 use super::judge::Autopsy;
@@ -68,6 +69,8 @@ pub struct Reactor<N: Net> {
     pub(crate) last_words: BySlot<u32, LastWords>,
     #[cfg(feature = "websocket")]
     pub(crate) upgrades: BySlot<u32, Upgrade>,
+    /// What deflated messages need, where permessage-deflate was agreed.
+    pub(crate) deflating: Deflating,
     /// Since when the first frame of a connection is awaited, in attended time.
     pub(crate) first_frames: BySlot<u32, Millis>,
     /// Listener and address of connections that count against a limit per address.
@@ -155,6 +158,7 @@ impl<N: Net> Reactor<N> {
             last_words: BySlot::default(),
             #[cfg(feature = "websocket")]
             upgrades: BySlot::default(),
+            deflating: Deflating::default(),
             first_frames: BySlot::default(),
             counted_addresses: BySlot::default(),
             drain: None,

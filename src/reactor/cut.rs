@@ -5,6 +5,7 @@ use std::convert::Infallible;
 use super::connection::{ConnectionId, Flags};
 use super::core::Reactor;
 use super::counters::Counters;
+use super::deflate::{Agreed, Deflating, frames_of, has_room};
 use super::events::{Events, Record, RecordKind};
 use super::inbound::{Inbound, REJOIN_BYTES_MAX};
 use super::net::Net;
@@ -44,6 +45,16 @@ enum Taken {
     Frame(Frame, Option<Shown>),
     /// A beat within a message that is not whole yet.
     Within(Frame, Option<Shown>),
+    /// A frame that was inflated. It is rare, and the others stay small.
+    Inflated(Box<Inflated>),
+}
+
+/// A frame that took so many bytes, and lies inflated in a block of its own.
+struct Inflated {
+    wire_bytes: usize,
+    block: Vec<u8>,
+    frame: Frame,
+    shown: Option<Shown>,
 }
 
 /// What the application may be shown of a frame.
@@ -66,6 +77,7 @@ impl<N: Net> Reactor<N> {
     ) -> bool {
         let base = events.lent;
         let mut intake = self.intake(slot);
+        intake.rest_if_full(events, budget);
         let mut stream = kept.as_ref().map_or_else(Stream::default, |kept| kept.stream.clone());
         let mut at = base;
         let stopped = loop {
@@ -88,6 +100,10 @@ impl<N: Net> Reactor<N> {
                     let rest = &events.arena[at..at + frame.total];
                     intake.record_within(shown, &frame, rest, &mut events.records, &mut events.blocks);
                 }
+                Ok(Taken::Inflated(inflated)) => {
+                    at += inflated.wire_bytes;
+                    intake.record_inflated(*inflated, events);
+                }
                 Err(stopped) => break stopped,
             }
         };
@@ -105,6 +121,7 @@ impl<N: Net> Reactor<N> {
         let Some(mut inbound) = self.connections[slot as usize].take_inbound() else { return true };
         let memory = inbound.memory();
         let mut intake = self.intake(slot);
+        intake.rest_if_full(events, budget);
         let stopped = loop {
             if inbound.cut == inbound.bytes.len() {
                 break Stopped::Empty;
@@ -138,6 +155,10 @@ impl<N: Net> Reactor<N> {
                     inbound.cut += frame.total;
                 }
                 Ok(Taken::Frame(frame, None)) => inbound.cut += frame.total,
+                Ok(Taken::Inflated(inflated)) => {
+                    inbound.cut += inflated.wire_bytes;
+                    intake.record_inflated(*inflated, events);
+                }
                 Err(stopped) => break stopped,
             }
         };
@@ -166,13 +187,16 @@ impl<N: Net> Reactor<N> {
     #[inline(always)]
     fn intake(&mut self, slot: u32) -> Intake<'_> {
         let connection = &mut self.connections[slot as usize];
-        let options = self.options.get(connection.options);
+        let entry = self.options.entry(connection.options);
+        let options = &entry.options;
         Intake {
             slot,
             id: ConnectionId::new(slot, connection.generation),
             user: connection.user,
             framing: &options.framing,
             deliver_beats: options.deliver_beats,
+            agreed: entry.agreed,
+            deflating: &mut self.deflating,
             monitor: &mut self.monitor,
             sends: &mut self.sends,
             counters: &mut self.counters,
@@ -290,6 +314,8 @@ struct Intake<'a> {
     user: u64,
     framing: &'a Framing,
     deliver_beats: bool,
+    agreed: Option<Agreed>,
+    deflating: &'a mut Deflating,
     monitor: &'a mut Monitor,
     sends: &'a mut Sends,
     counters: &'a mut Counters,
@@ -307,6 +333,11 @@ impl Intake<'_> {
         match self.framing.cut(rest, stream, self.control) {
             Ok(Cut::Frame(frame)) if frame.kind == Kind::Close => Err(self.goodbye(rest, &frame)),
             Ok(Cut::Frame(frame)) => {
+                if let Some(agreed) = self.agreed
+                    && let Some(inflated) = self.inflated(&agreed, rest, &frame, budget)
+                {
+                    return inflated;
+                }
                 budget.frames -= 1;
                 let taken = self.take(rest, &frame);
                 let is_shown = self.deliver_beats || matches!(taken, Shown::Message);
@@ -320,6 +351,44 @@ impl Intake<'_> {
             Ok(Cut::More { need, exact }) => Err(Stopped::Unfinished { need, exact }),
             Err(error) => Err(Stopped::ForGood(LastWords::Bad(error))),
         }
+    }
+
+    /// What a deflated message is, once it is inflated. `None`: it is not deflated.
+    #[inline(never)]
+    fn inflated(
+        &mut self,
+        agreed: &Agreed,
+        rest: &[u8],
+        frame: &Frame,
+        budget: &mut Budget,
+    ) -> Option<Result<Taken, Stopped>> {
+        let block = match self.deflating.inflate(self.slot, agreed, rest, frame, self.framing.max_bytes())? {
+            Ok(block) => block,
+            Err(error) => return Some(Err(Stopped::ForGood(LastWords::Bad(error)))),
+        };
+        let (head, end) = (frame.head.len(), block.len());
+        budget.frames = budget.frames.saturating_sub(frames_of(end - head));
+        let kind = self.framing.kind(&block, &(head..end));
+        let wire_bytes = frame.total;
+        let frame = Frame { kind, head: 0..head, message: head..end, total: end };
+        let taken = self.take(&block, &frame);
+        let is_shown = self.deliver_beats || matches!(taken, Shown::Message);
+        Some(Ok(Taken::Inflated(Box::new(Inflated { wire_bytes, block, frame, shown: is_shown.then_some(taken) }))))
+    }
+
+    /// Leaves what may have to be inflated for a later batch, if this one has enough of it.
+    #[inline(always)]
+    fn rest_if_full(&self, events: &Events, budget: &mut Budget) {
+        if self.agreed.is_some() && !has_room(events) {
+            budget.frames = 0;
+        }
+    }
+
+    fn record_inflated(&self, inflated: Inflated, events: &mut Events) {
+        let Inflated { block, frame, shown: Some(shown), .. } = inflated else { return };
+        events.inflated_bytes += block.len();
+        events.blocks.push(block);
+        events.records.push(self.record(shown, &frame, 0, events.blocks.len() as u32));
     }
 
     /// The peer says goodbye: ours is made now, while its frame is there.

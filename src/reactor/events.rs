@@ -23,6 +23,8 @@ pub struct Events {
     pub(crate) lent: usize,
     /// Messages that arrived in a buffer of their own: too large for the arena, or sent back unsent.
     pub(crate) blocks: Vec<Vec<u8>>,
+    /// Of the blocks, those that were inflated.
+    pub(crate) inflated_bytes: usize,
     pub(crate) capacity: usize,
 }
 
@@ -115,6 +117,7 @@ impl Events {
             arena: vec![0; bytes.max(ARENA_BYTES_MIN)].into_boxed_slice(),
             lent: 0,
             blocks: Vec::new(),
+            inflated_bytes: 0,
             capacity: events.max(1),
         }
     }
@@ -137,6 +140,7 @@ impl Events {
     pub(crate) fn clear(&mut self) {
         self.records.clear();
         self.blocks.clear();
+        self.inflated_bytes = 0;
         self.lent = 0;
     }
 

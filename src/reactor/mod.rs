@@ -31,6 +31,8 @@ pub mod core;
 mod core;
 mod counters;
 mod cut;
+#[cfg_attr(not(feature = "deflate"), path = "no_deflate.rs")]
+mod deflate;
 mod dial;
 mod drain;
 mod errno;
@@ -68,6 +70,8 @@ pub use self::accept::ListenerId;
 pub use self::close::{Close, CloseError};
 pub use self::connection::ConnectionId;
 pub use self::counters::Counters;
+#[cfg(feature = "deflate")]
+pub use self::deflate::Deflated;
 pub use self::drain::DrainOptions;
 pub use self::events::{ARENA_BYTES, Event, EventKind, Events, Iter};
 #[cfg(feature = "capi")]

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::deflate::{Agreed, settle_deflate};
 use crate::frame::Framing;
 #[cfg(feature = "websocket")]
 use crate::frame::websocket::upgrade::{ClientRequest, Rules};
@@ -328,6 +329,8 @@ pub(crate) struct Entry {
     pub(crate) dialled: bool,
     /// As they hold: the policy settled, the frame limit of a dialled connection applied.
     pub(crate) options: Options,
+    /// What was agreed of permessage-deflate; the framing deflates only where something was.
+    pub(crate) agreed: Option<Agreed>,
     /// A beat is answered by itself and shown to nobody: the quick way.
     pub(crate) echoes_beats: bool,
     uses: u32,
@@ -336,8 +339,15 @@ pub(crate) struct Entry {
 impl OptionsTable {
     /// The number of these options, made if new, with one more use. `None` when 65,535 distinct ones are in use.
     /// `policy` stands in where the options name none.
-    pub(crate) fn intern(&mut self, given: &Options, dialled: bool, policy: PolicyId) -> Option<u16> {
-        let same = |entry: &Entry| entry.dialled == dialled && same_options(&entry.given, given);
+    pub(crate) fn intern(
+        &mut self,
+        given: &Options,
+        dialled: bool,
+        policy: PolicyId,
+        agreed: Option<Agreed>,
+    ) -> Option<u16> {
+        let same =
+            |entry: &Entry| entry.dialled == dialled && entry.agreed == agreed && same_options(&entry.given, given);
         if let Some(index) = self.entries.iter().position(same) {
             self.retain(index as u16);
             return Some(index as u16);
@@ -351,8 +361,9 @@ impl OptionsTable {
         if dialled {
             options.framing = Arc::new(given.framing.for_dialled());
         }
+        settle_deflate(&mut options.framing, agreed);
         let echoes_beats = options.framing.echoes_beats() && !options.deliver_beats;
-        let entry = Entry { given: given.clone(), dialled, options, echoes_beats, uses: 1 };
+        let entry = Entry { given: given.clone(), dialled, options, agreed, echoes_beats, uses: 1 };
         let index = match free {
             Some(free) => {
                 self.entries[free] = entry;

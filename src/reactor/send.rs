@@ -177,7 +177,11 @@ impl<N: Net> Reactor<N> {
             self.flush();
         }
         let Some(connection) = self.live(id) else { return Err(SendError::Stale) };
-        let framing = &self.options.get(connection.options).framing;
+        let entry = self.options.entry(connection.options);
+        if let Some(agreed) = entry.agreed {
+            return self.send_deflated(id, agreed, head, message);
+        }
+        let framing = &entry.options.framing;
         let (start, end) = self.sends.build(|out| framing.encode(head, message, out))?;
         let accepted = self.enqueue(id, start, end);
         if accepted.is_err() {
@@ -223,6 +227,8 @@ impl<N: Net> Reactor<N> {
         let mut accepted = 0;
         // By number of the options: where in the arena the frame of their framing lies.
         let mut encoded: Vec<(u16, Built)> = Vec::new();
+        // Of those that deflate, the frame refers to nothing before it, so that they can share it.
+        let mut deflated: Vec<(u16, bool)> = Vec::new();
         for id in ids {
             let result = match self.live(id).map(|connection| connection.options) {
                 None => Err(SendError::Stale),
@@ -231,13 +237,28 @@ impl<N: Net> Reactor<N> {
                     let range = match known {
                         Some((_, range)) => *range,
                         None => {
-                            let framing = &self.options.get(options).framing;
-                            let range = self.sends.build(|out| framing.encode(head, &[message], out));
+                            let entry = self.options.entry(options);
+                            let range = if let Some(agreed) = entry.agreed {
+                                self.build_deflated(options, agreed, None, head, message).map(|(range, is_deflated)| {
+                                    deflated.push((options, is_deflated));
+                                    range
+                                })
+                            } else {
+                                let framing = &entry.options.framing;
+                                self.sends.build(|out| framing.encode(head, &[message], out))
+                            };
                             encoded.push((options, range));
                             range
                         }
                     };
-                    range.map_err(SendError::from).and_then(|(start, end)| self.enqueue(id, start, end))
+                    let accepted = range.map_err(SendError::from).and_then(|(start, end)| self.enqueue(id, start, end));
+                    if accepted.is_ok()
+                        && let Some(agreed) = self.options.entry(options).agreed
+                    {
+                        let is_deflated = deflated.contains(&(options, true));
+                        self.sent_deflated(id.slot(), agreed, is_deflated, message);
+                    }
+                    accepted
                 }
             };
             match result {
@@ -255,7 +276,7 @@ impl<N: Net> Reactor<N> {
     }
 
     /// Hands a frame of the arena to a connection, or says why not.
-    fn enqueue(&mut self, id: ConnectionId, start: usize, end: usize) -> Result<(), SendError> {
+    pub(crate) fn enqueue(&mut self, id: ConnectionId, start: usize, end: usize) -> Result<(), SendError> {
         let slot = id.slot();
         let Some(connection) = self.live_mut(id) else { return Err(SendError::Stale) };
         if !connection.flags.takes_sends() {
@@ -303,6 +324,8 @@ impl<N: Net> Reactor<N> {
         self.tell_full(slot, waiting);
         match marks.when_full {
             WhenFull::Refuse => {}
+            // Those behind the oldest refer to it.
+            WhenFull::DropOldest if self.refers_back(slot) => {}
             WhenFull::DropOldest => {
                 while waiting > 0 && waiting + more > high_bytes && self.drop_oldest(slot) {
                     waiting = self.queued(slot);

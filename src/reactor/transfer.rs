@@ -7,6 +7,8 @@ use std::net::SocketAddr;
 
 use super::connection::{ConnectionId, Flags};
 use super::core::Reactor;
+#[cfg(feature = "deflate")]
+use super::deflate::Deflated;
 use super::events::RecordKind;
 use super::inbound::Inbound;
 use super::net::Net;
@@ -28,6 +30,10 @@ pub struct Released<S> {
     pub user: u64,
     /// Asks without an answer. Whoever takes the descriptor over tells its reactor: [`Reactor::expect_answers`].
     pub unanswered: u32,
+    /// What was agreed of permessage-deflate. Whoever takes the descriptor over tells its reactor:
+    /// [`Reactor::resume_deflate`].
+    #[cfg(feature = "deflate")]
+    pub deflate: Option<Deflated>,
 }
 
 /// Why a connection is not given back.
@@ -282,11 +288,21 @@ impl<N: Net> Reactor<N> {
             inbound.bytes.split_off(inbound.cut)
         });
         let unanswered = self.monitor.state(slot).map_or(0, |state| state.unanswered);
+        #[cfg(feature = "deflate")]
+        let deflate = self.take_deflated(slot);
         let socket = self.forget(slot);
         self.counters.released += 1;
         self.retry_accepting();
         self.show_work();
-        Ok(Released { socket, unread, unsent, user, unanswered })
+        Ok(Released {
+            socket,
+            unread,
+            unsent,
+            user,
+            unanswered,
+            #[cfg(feature = "deflate")]
+            deflate,
+        })
     }
 
     /// `count` asks were sent on this connection before it was adopted and have no answer yet

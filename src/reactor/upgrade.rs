@@ -10,6 +10,7 @@ use std::sync::Arc;
 use super::accept::ListenerId;
 use super::connection::{ConnectionId, Flags};
 use super::core::Reactor;
+use super::deflate::choose_deflate;
 use super::events::{Record, RecordKind};
 use super::inbound::Inbound;
 use super::net::Net;
@@ -94,19 +95,32 @@ impl std::error::Error for AnswerError {}
 
 impl<N: Net> Reactor<N> {
     /// Accepts an upgrade that an [`Upgrade`](super::EventKind::Upgrade) event told of: `Opened` comes with a later poll. Until
-    /// then what is sent waits in the outbox.
+    /// then what is sent waits in the outbox. Unless `extensions` says something, permessage-deflate is agreed on where the
+    /// framing wants it and the client offers it.
     ///
     /// # Errors
     /// The connection has ended or waits for no answer. Or the response cannot be made: then it waits on.
     pub fn accept_upgrade(&mut self, id: ConnectionId, with: &Acceptance<'_>) -> Result<(), AnswerError> {
         let slot = self.waiting_for_answer(id)?;
-        let Some(upgrade) = self.upgrades.get_mut(&slot) else { return Err(AnswerError::NotAsked) };
-        let Step::Asked(head) = &upgrade.step else { return Err(AnswerError::NotAsked) };
+        let Some(Upgrade { step: Step::Asked(head), .. }) = self.upgrades.get(&slot) else {
+            return Err(AnswerError::NotAsked);
+        };
         // It was read when it came.
         let request = Request::read(head).map_err(|_| AnswerError::NotAsked)?;
-        accept(&request, with, &mut upgrade.out).map_err(AnswerError::Head)?;
-        upgrade.step = Step::Accepted;
-        self.write_upgrade(slot);
+        let entry = self.options.entry(self.connections[slot as usize].options);
+        let chosen = if with.extensions.is_none() { choose_deflate(entry, &request) } else { None };
+        let (agreed, said) = chosen.unzip();
+        let with = Acceptance { extensions: with.extensions.or(said.as_deref()), ..*with };
+        let mut out = Vec::new();
+        accept(&request, &with, &mut out).map_err(AnswerError::Head)?;
+        if let Some(upgrade) = self.upgrades.get_mut(&slot) {
+            (upgrade.out, upgrade.step) = (out, Step::Accepted);
+        }
+        if agreed.is_none_or(|agreed| self.begin_deflating(slot, agreed)) {
+            self.write_upgrade(slot);
+        } else {
+            self.refuse_upgrade_of(slot, &Refusal::unavailable());
+        }
         self.show_work();
         Ok(())
     }
@@ -179,6 +193,7 @@ impl<N: Net> Reactor<N> {
             }
         };
         let unfit = |error| io::Error::new(io::ErrorKind::InvalidInput, error);
+        let request = self.offer_deflate(number, request);
         request.write([0; 16], &mut Vec::new()).map_err(unfit)?;
         Ok(Some(request))
     }
@@ -387,15 +402,18 @@ impl<N: Net> Reactor<N> {
     fn head_came(&mut self, slot: u32, head: Vec<u8>) {
         let Some(upgrade) = self.upgrades.get_mut(&slot) else { return };
         if let Step::Response(request, key) = &upgrade.step {
-            if request.check(*key, &head).is_err() {
+            let (request, key) = (Arc::clone(request), *key);
+            if !request.check(key, &head).is_ok_and(|accepted| self.confirm_deflate(slot, &accepted)) {
                 return self.refused_by_server(slot);
             }
-            upgrade.step = Step::Accepted;
+            if let Some(upgrade) = self.upgrades.get_mut(&slot) {
+                upgrade.step = Step::Accepted;
+            }
             return self.write_upgrade(slot);
         }
-        let options = self.options.get(self.connections[slot as usize].options);
+        let entry = self.options.entry(self.connections[slot as usize].options);
         let everybody = Rules::default();
-        let rules = options.websocket.rules.as_deref().unwrap_or(&everybody);
+        let rules = entry.options.websocket.rules.as_deref().unwrap_or(&everybody);
         let request = match Request::read(&head) {
             Ok(request) => request,
             Err(refusal) => return self.refuse_upgrade_of(slot, &refusal),
@@ -404,9 +422,12 @@ impl<N: Net> Reactor<N> {
             BegunBy::Accept(listener, Some(peer)) => Some((listener, rules.client(&request, peer.ip()), peer.ip())),
             _ => None,
         };
+        let mut agreed = None;
         match rules.judge(&request) {
             Judgement::Accept { subprotocol } => {
-                let with = Acceptance { subprotocol, ..Acceptance::default() };
+                let said;
+                (agreed, said) = choose_deflate(entry, &request).unzip();
+                let with = Acceptance { subprotocol, extensions: said.as_deref(), ..Acceptance::default() };
                 // The rules chose what was offered.
                 let _ = accept(&request, &with, &mut upgrade.out);
                 upgrade.step = Step::Accepted;
@@ -423,6 +444,9 @@ impl<N: Net> Reactor<N> {
             && !self.is_really(slot, listener, SocketAddr::new(client, 0))
         {
             return self.refuse_upgrade_of(slot, &Refusal::too_many());
+        }
+        if !agreed.is_none_or(|agreed| self.begin_deflating(slot, agreed)) {
+            return self.refuse_upgrade_of(slot, &Refusal::unavailable());
         }
         self.show_or_write(slot, head);
     }

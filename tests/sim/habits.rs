@@ -146,7 +146,7 @@ impl Host {
     /// Takes back what it has given away; what is refused is hung up.
     pub fn take_back(&mut self, sim: &Rc<Sim>) {
         for Parked { released, onlooker, dialled } in std::mem::take(&mut self.indulgence.parked) {
-            let Released { socket, unread, unsent, user, unanswered } = released;
+            let Released { socket, unread, unsent, user, unanswered, .. } = released;
             if let Ok(id) = self.reactor.adopt(socket, &self.options, user, unread, &unsent) {
                 self.adopted.insert(id, dialled);
                 self.reactor.expect_answers(id, unanswered);

@@ -34,12 +34,12 @@ impl WebSocket {
 
     #[inline(never)]
     fn cut_on(&self, input: &mut [u8], stream: &mut Stream, max_bytes: usize) -> Result<Cut, FrameError> {
-        let masked = self.is_server();
-        let mut message = match Joining::resume(stream, input, masked, max_bytes) {
+        let front = Place { masked: self.is_server(), within: false, deflates: self.may_deflate(), ours: false };
+        let mut message = match Joining::resume(stream, input, front, max_bytes) {
             Some(message) => message,
             None => {
                 *stream = Stream::default();
-                let header = match read(input, 0, Place { masked, within: false, ours: false })? {
+                let header = match read(input, 0, front)? {
                     Read::Whole(header) => header,
                     Read::Need(need) => return Ok(Cut::More { need, exact: false }),
                 };
@@ -49,7 +49,7 @@ impl WebSocket {
                         None => Cut::More { need: header.bytes() + header.length as usize, exact: true },
                     });
                 }
-                check_length(&header, 0, 0, max_bytes)?;
+                check_length(&header, 0, 0, header.payload_max(max_bytes))?;
                 Joining::new(header)
             }
         };
@@ -70,7 +70,7 @@ impl WebSocket {
             let (rest, from) = if message.at == 0 {
                 (message.first.behind(message.joined()), message.end)
             } else {
-                let place = Place { masked, within: true, ours: message.is_ours };
+                let place = Place { masked, within: true, deflates: false, ours: message.is_ours };
                 let header = match read(input, message.at, place)? {
                     Read::Whole(header) => header,
                     Read::Need(need) => return Ok(Cut::More { need: message.at + need, exact: false }),
@@ -88,7 +88,7 @@ impl WebSocket {
                     (message.at, message.is_ours) = (end, false);
                     return Ok(Cut::Within(frame));
                 }
-                check_length(&header, message.at, message.joined(), max_bytes)?;
+                check_length(&header, message.at, message.joined(), message.first.payload_max(max_bytes))?;
                 if !message.is_ours {
                     self.count(message, max_bytes)?;
                 }

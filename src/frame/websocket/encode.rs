@@ -1,5 +1,7 @@
 //! Messages, pings, pongs and closes as frames.
 
+#[cfg(all(feature = "net", feature = "deflate"))]
+use super::header::DEFLATED;
 use super::header::{CONTROL_BYTES_MAX, HEADER_BYTES_MAX, Header};
 use super::{Side, WebSocket, close, mask, opcode, utf8};
 use crate::frame::framing::{bytes_in, gather};
@@ -14,10 +16,29 @@ impl WebSocket {
         message: &[&[u8]],
         out: &mut Vec<u8>,
     ) -> Result<(), EncodeError> {
-        let opcode = match head {
-            None => opcode::BINARY,
-            Some(head) => opcode_of(head)?,
-        };
+        self.encode_first(opcode_of(head)?, message, out)
+    }
+
+    /// Appends a message by what it has become, or as it is if that is none.
+    #[cfg(all(feature = "net", feature = "deflate"))]
+    pub(in crate::frame) fn encode_deflated(
+        &self,
+        head: Option<&[u8]>,
+        message: &[u8],
+        deflated: Option<&[u8]>,
+        out: &mut Vec<u8>,
+    ) -> Result<(), EncodeError> {
+        let opcode = opcode_of(head)?;
+        let Some(deflated) = deflated else { return self.encode_first(opcode, &[message], out) };
+        if opcode == opcode::TEXT && !utf8::is_text(message) {
+            return Err(EncodeError::NotText { at: utf8::fault_at(message) });
+        }
+        self.encode_first(opcode | DEFLATED, &[deflated], out)
+    }
+
+    /// `opcode`: of the first frame, with RSV1 where the message is deflated.
+    #[inline(always)]
+    fn encode_first(&self, opcode: u8, message: &[&[u8]], out: &mut Vec<u8>) -> Result<(), EncodeError> {
         let length = bytes_in(message);
         let start = out.len();
         if length > self.send_fragment_bytes {
@@ -49,7 +70,7 @@ impl WebSocket {
         let first = 0x80 | given.map_or(Some(opcode::BINARY), |given| Some(given.first()? & 0x0f))?;
         let is_short = self.is_server() && message.len() <= CONTROL_BYTES_MAX.min(self.send_fragment_bytes);
         let is_good = first == 0x82 || first == 0x81 && utf8::is_text(message);
-        (is_short && is_good).then_some([first, message.len() as u8])
+        (is_short && is_good && !self.would_deflate(message)).then_some([first, message.len() as u8])
     }
 
     /// Appends a message in fragments, so that what has to go between (a beat) never waits behind all of it. They leave
@@ -149,7 +170,8 @@ impl WebSocket {
 
 /// Of the head that is given only this counts, so that the head of what was received can be given back.
 #[inline]
-fn opcode_of(head: &[u8]) -> Result<u8, EncodeError> {
+fn opcode_of(head: Option<&[u8]>) -> Result<u8, EncodeError> {
+    let Some(head) = head else { return Ok(opcode::BINARY) };
     match head.first().map(|first| first & 0x0f) {
         Some(opcode @ (opcode::TEXT | opcode::BINARY)) => Ok(opcode),
         Some(given) => Err(EncodeError::Opcode { given }),

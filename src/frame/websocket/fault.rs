@@ -36,6 +36,15 @@ pub enum WebSocketFault {
     },
     /// A text message that is not UTF-8 (8.1). Its offset counts from the front of the message.
     NotText,
+    /// A deflated message cannot be inflated (RFC 7692, 7.2.2).
+    #[cfg(feature = "deflate")]
+    Deflated,
+    /// A deflated message is longer than `limit` bytes (`max`), whatever its length on the wire.
+    #[cfg(feature = "deflate")]
+    TooLarge {
+        /// The most that is allowed, in bytes of the message.
+        limit: usize,
+    },
     /// The body of a Close is one byte: half a code (5.5.1).
     CloseBody,
     /// A Close with a code that is not to be sent (7.4).
@@ -48,11 +57,20 @@ pub enum WebSocketFault {
 }
 
 impl WebSocketFault {
+    /// Whether a limit of ours was exceeded.
+    pub(in crate::frame) fn is_over_limit(self) -> bool {
+        self.close_status() == 1009
+    }
+
     /// What the Close that answers it says (7.4.1).
     pub(in crate::frame) fn close_status(self) -> u16 {
         match self {
             Self::NotText | Self::CloseReason => 1007,
             Self::TooManyFragments { .. } => 1009,
+            #[cfg(feature = "deflate")]
+            Self::Deflated => 1007,
+            #[cfg(feature = "deflate")]
+            Self::TooLarge { .. } => 1009,
             _ => 1002,
         }
     }
@@ -73,6 +91,10 @@ impl fmt::Display for WebSocketFault {
             Self::MessageUnfinished => "a new message before the last one is whole",
             Self::TooManyFragments { limit } => return write!(f, "more than fragments={limit} frames of one message"),
             Self::NotText => "a text message that is not UTF-8",
+            #[cfg(feature = "deflate")]
+            Self::Deflated => "a deflated message that cannot be inflated",
+            #[cfg(feature = "deflate")]
+            Self::TooLarge { limit } => return write!(f, "a deflated message of more than max={limit} bytes"),
             Self::CloseBody => "a Close of one byte",
             Self::CloseCode { code } => return write!(f, "a Close with code {code}, which is not to be sent"),
             Self::CloseReason => "the reason of a Close is not UTF-8",

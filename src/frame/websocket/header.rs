@@ -8,6 +8,8 @@ pub(super) const HEADER_BYTES_MAX: usize = 14;
 pub(super) const CONTROL_BYTES_MAX: usize = 125;
 
 const FIN: u8 = 0x80;
+/// RSV1 of a message's first frame, where permessage-deflate may be agreed on (RFC 7692, 6).
+pub(super) const DEFLATED: u8 = 0x40;
 const RESERVED: u8 = 0x70;
 const MASKED: u8 = 0x80;
 
@@ -15,6 +17,8 @@ const MASKED: u8 = 0x80;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Header {
     pub(super) opcode: u8,
+    /// Whether the message is deflated.
+    pub(super) is_deflated: bool,
     /// Whether the frame is the last one of its message.
     pub(super) is_final: bool,
     /// Bytes of the length behind the second byte: 0, 2 or 8.
@@ -39,19 +43,22 @@ pub(super) struct Place {
     pub(super) masked: bool,
     /// Whether a message is unfinished.
     pub(super) within: bool,
+    /// Whether a message may be deflated.
+    pub(super) deflates: bool,
     /// Whether we wrote it ourselves, for the rest of a payload: the length may be shorter than its field.
     pub(super) ours: bool,
 }
 
 impl Header {
-    /// The shortest header of a frame.
-    pub(super) fn new(opcode: u8, is_final: bool, length: usize, key: Option<u32>) -> Self {
+    /// The shortest header of a frame. `first` is its opcode, with [`DEFLATED`] or without.
+    pub(super) fn new(first: u8, is_final: bool, length: usize, key: Option<u32>) -> Self {
         let wide = match length {
             0..=125 => 0,
             126..=0xffff => 2,
             _ => 8,
         };
-        Self { opcode, is_final, wide, length: length as u64, key }
+        let (opcode, is_deflated) = (first & 0x0f, first & DEFLATED != 0);
+        Self { opcode, is_deflated, is_final, wide, length: length as u64, key }
     }
 
     /// Reads the header at the front of `bytes`. A fault comes with its offset. What is wrong is known by the byte that
@@ -59,10 +66,12 @@ impl Header {
     #[inline]
     pub(super) fn read(bytes: &[u8], place: Place) -> Result<Read, (WebSocketFault, usize)> {
         let Some(&first) = bytes.first() else { return Ok(Read::Need(2)) };
-        if first & RESERVED != 0 {
+        let (opcode, is_final, is_deflated) = (first & 0x0f, first & FIN != 0, first & DEFLATED != 0);
+        // Of the reserved bits one alone has a meaning, and only on the first frame of a message.
+        let allowed = if place.deflates && matches!(opcode, opcode::TEXT | opcode::BINARY) { DEFLATED } else { 0 };
+        if first & RESERVED & !allowed != 0 {
             return Err((WebSocketFault::ReservedBits, 0));
         }
-        let (opcode, is_final) = (first & 0x0f, first & FIN != 0);
         match opcode {
             opcode::CONTINUATION if !place.within => return Err((WebSocketFault::NoMessage, 0)),
             opcode::TEXT | opcode::BINARY if place.within => return Err((WebSocketFault::MessageUnfinished, 0)),
@@ -101,7 +110,7 @@ impl Header {
             Some(key) => Some(u32::from_le_bytes(*key)),
             None => return Ok(Read::Need(need)),
         };
-        Ok(Read::Whole(Self { opcode, is_final, wide, length, key }))
+        Ok(Read::Whole(Self { opcode, is_deflated, is_final, wide, length, key }))
     }
 
     /// Its own bytes.
@@ -112,6 +121,11 @@ impl Header {
 
     pub(super) fn is_control(&self) -> bool {
         self.opcode >= opcode::CLOSE
+    }
+
+    /// The most bytes of the whole message's payload: what cannot be made shorter becomes a little longer by deflating.
+    pub(super) fn payload_max(&self, max_bytes: usize) -> usize {
+        if self.is_deflated { max_bytes + max_bytes / 256 + 64 } else { max_bytes }
     }
 
     /// The header of what is left of the payload behind its first `bytes`, in as many bytes as this one.
@@ -127,7 +141,7 @@ impl Header {
     #[inline]
     pub(super) fn written(&self) -> ([u8; HEADER_BYTES_MAX], usize) {
         let mut bytes = [0; HEADER_BYTES_MAX];
-        bytes[0] = self.opcode | if self.is_final { FIN } else { 0 };
+        bytes[0] = self.opcode | if self.is_final { FIN } else { 0 } | if self.is_deflated { DEFLATED } else { 0 };
         match self.wide {
             0 => bytes[1] = self.length as u8,
             2 => {

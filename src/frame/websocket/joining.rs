@@ -28,14 +28,14 @@ impl Joining {
 
     /// What [`keep`](Self::keep) kept. `None` if no message is unfinished, or if the numbers are foreign ones that do not
     /// fit the input: then it is cut as if nothing were remembered.
-    pub(super) fn resume(stream: &Stream, input: &[u8], masked: bool, max_bytes: usize) -> Option<Self> {
+    pub(super) fn resume(stream: &Stream, input: &[u8], front: Place, max_bytes: usize) -> Option<Self> {
         let (at, end, note) = (stream.scanned(), stream.joined(), stream.note());
         if end == 0 {
             return None;
         }
-        let place = Place { masked, within: false, ours: false };
-        let Ok(Read::Whole(first)) = Header::read(input, place) else { return None };
+        let Ok(Read::Whole(first)) = Header::read(input, front) else { return None };
         let joined = end.checked_sub(first.bytes())?;
+        let max_bytes = first.payload_max(max_bytes);
         let limit = if at == 0 { first.length.min((input.len() - first.bytes()) as u64) } else { u64::MAX };
         let fits = !first.is_control()
             && joined as u64 <= limit.min(max_bytes as u64)
@@ -50,8 +50,9 @@ impl Joining {
         stream.set_joined(self.at, self.end, note)
     }
 
+    /// Whether what is joined must be text. What is deflated becomes text later.
     pub(super) fn is_text(&self) -> bool {
-        self.first.opcode == opcode::TEXT
+        self.first.opcode == opcode::TEXT && !self.first.is_deflated
     }
 
     /// Bytes of the payload so far.
@@ -105,12 +106,12 @@ mod tests {
     #[test]
     fn what_is_kept_comes_back() {
         let input = [0x01, 0x05, b'a', b'b', b'c'];
-        let place = Place { masked: false, within: false, ours: false };
+        let place = Place { masked: false, within: false, deflates: false, ours: false };
         let Ok(Read::Whole(first)) = Header::read(&input, place) else { panic!() };
         let message = Joining { end: 5, frames: 1, ..Joining::new(first) };
         let mut stream = Stream::default();
         assert!(message.keep(&mut stream));
-        let again = Joining::resume(&stream, &input, false, 10).unwrap();
+        let again = Joining::resume(&stream, &input, place, 10).unwrap();
         assert_eq!((again.first, again.at, again.is_ours, again.end, again.frames), (first, 0, false, 5, 1));
         assert!(!Joining { at: 1 << 32, ..again }.keep(&mut stream), "such a position cannot be remembered");
     }

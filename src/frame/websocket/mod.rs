@@ -13,15 +13,20 @@
 //! | `mask.rs` | the mask, laid on and taken off, and the keys that nobody can foresee |
 //! | `utf8.rs` | whether bytes are text, also while more are to come |
 //! | `fault.rs` | what the RFC forbids |
+//! | `settings.rs` | the keys of its text form |
 //! | `upgrade/` | from HTTP to here |
+//! | `deflate/` | permessage-deflate: RFC 7692 (feature `deflate`) |
 
 mod close;
 mod cut;
+#[cfg(feature = "deflate")]
+pub mod deflate;
 mod encode;
 mod fault;
 mod header;
 mod joining;
 mod mask;
+pub(super) mod settings;
 pub mod upgrade;
 mod utf8;
 
@@ -32,11 +37,13 @@ pub use fault::WebSocketFault;
 pub(crate) use header::frame_bytes;
 use mask::Keys;
 use std::sync::Arc;
+#[cfg(all(feature = "net", feature = "deflate"))]
+pub(crate) use utf8::check_text;
 
 /// Bytes above which a message that is sent is cut into fragments, where `send-fragment=` is not given.
-pub(super) const SEND_FRAGMENT_BYTES: usize = 64 << 10;
+const SEND_FRAGMENT_BYTES: usize = 64 << 10;
 /// The most that `fragments=` can be.
-pub(super) const FRAGMENTS_MOST: u32 = 1 << 24;
+const FRAGMENTS_MOST: u32 = 1 << 24;
 
 /// What the first byte of a frame says it is.
 mod opcode {
@@ -55,6 +62,9 @@ pub(super) struct WebSocket {
     /// on `max`.
     pub(super) fragments: Option<u32>,
     pub(super) send_fragment_bytes: usize,
+    /// What is offered and taken; messages may then be deflated.
+    #[cfg(feature = "deflate")]
+    pub(super) deflate: Option<deflate::DeflateOptions>,
 }
 
 /// Who masks: the client what it sends, the server nothing (RFC 6455, 5.1).
@@ -67,7 +77,13 @@ enum Side {
 impl WebSocket {
     /// The server's side.
     pub(super) fn new(fragments: Option<u32>, send_fragment_bytes: usize) -> Self {
-        Self { side: Side::Server, fragments, send_fragment_bytes }
+        Self {
+            side: Side::Server,
+            fragments,
+            send_fragment_bytes,
+            #[cfg(feature = "deflate")]
+            deflate: None,
+        }
     }
 
     /// The same for the end that dialled.
@@ -89,6 +105,34 @@ impl WebSocket {
     /// Bytes of the head before a short message that comes in, and the bit of the mask in its second byte.
     pub(super) fn short_head(&self) -> (usize, u8) {
         if self.is_server() { (6, 0x80) } else { (2, 0) }
+    }
+
+    /// Whether RSV1 of a message's first frame means something.
+    #[inline]
+    pub(super) fn may_deflate(&self) -> bool {
+        #[cfg(feature = "deflate")]
+        return self.deflate.is_some();
+        #[cfg(not(feature = "deflate"))]
+        false
+    }
+
+    /// Whether a message is long enough for it.
+    #[cfg(feature = "net")]
+    #[inline]
+    fn would_deflate(&self, message: &[u8]) -> bool {
+        #[cfg(feature = "deflate")]
+        return self.deflate.is_some_and(|deflate| message.len() >= deflate.min_bytes as usize);
+        #[cfg(not(feature = "deflate"))]
+        {
+            let _ = message;
+            false
+        }
+    }
+
+    /// Whether the message or the frame at the front of `input` is deflated.
+    #[inline]
+    pub(super) fn is_deflated(&self, input: &[u8]) -> bool {
+        self.may_deflate() && input.first().is_some_and(|first| first & header::DEFLATED != 0)
     }
 
     fn is_server(&self) -> bool {

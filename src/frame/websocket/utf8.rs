@@ -48,3 +48,13 @@ pub(super) fn unfinished(bytes: &[u8]) -> usize {
 pub(super) fn fault_at(bytes: &[u8]) -> usize {
     std::str::from_utf8(bytes).err().map_or(bytes.len(), |error| error.valid_up_to())
 }
+
+/// Whether a message that was inflated is what the first byte of its head says.
+#[cfg(all(feature = "net", feature = "deflate"))]
+pub(crate) fn check_text(first: u8, message: &[u8]) -> Result<(), crate::frame::FrameError> {
+    if first & 0x0f != super::opcode::TEXT || is_text(message) {
+        return Ok(());
+    }
+    let fault = super::WebSocketFault::NotText;
+    Err(crate::frame::FrameError::WebSocket { fault, at: fault_at(message) })
+}
