@@ -72,12 +72,12 @@ impl Dialled {
         self.pump.reactor.send_with_head(id, Some(&[first]), &[message]).unwrap();
     }
 
-    /// The first byte without FIN, and the message.
+    /// What it is, as the first byte of a sole frame that is not compressed, and the message.
     fn hear(&mut self, id: ConnectionId) -> (u8, Vec<u8>) {
         let told = self.pump.take("Message", |told| told.id == id && told.is_message());
         self.pump.history.clear();
         let What::Message { head, message } = told.what else { unreachable!() };
-        (head[0] | 0x80, message)
+        (0x80 | head[0] & 0x0f, message)
     }
 
     fn orders(&mut self, id: ConnectionId, order: &str, answer: &str) {
@@ -166,4 +166,22 @@ fn we_dial_npms_ws() {
 #[test]
 fn we_dial_tungstenite() {
     is_dialled(Other::Tungstenite, Compression::Off);
+}
+
+/// permessage-deflate, which tungstenite does not have.
+fn compresses(other: Other) {
+    for compression in [Compression::Alone, Compression::Takeover] {
+        is_served(other, compression);
+        is_dialled(other, compression);
+    }
+}
+
+#[test]
+fn with_compression_pythons_websockets_is_served_and_dialled() {
+    compresses(Other::Python);
+}
+
+#[test]
+fn with_compression_npms_ws_is_served_and_dialled() {
+    compresses(Other::Node);
 }

@@ -7,7 +7,7 @@ import { WebSocket } from "./packages.js";
 
 const [address, compression, ...scenarios] = process.argv.slice(2);
 const MIB = 1 << 20;
-const COMPRESSIONS = { off: false };
+const COMPRESSIONS = { off: false, deflate: { threshold: 0 } };
 
 async function open(subprotocols = []) {
   assert(compression in COMPRESSIONS);
@@ -22,6 +22,7 @@ async function open(subprotocols = []) {
   });
   socket.receive = () => (inbox.length > 0 ? inbox.shift() : new Promise((resolve) => waiting.push(resolve)));
   await once(socket, "open");
+  same(socket.extensions.startsWith("permessage-deflate"), compression !== "off");
   return socket;
 }
 
