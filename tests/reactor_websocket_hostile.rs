@@ -146,6 +146,25 @@ fn dialled(pump: &mut Pump) -> (Peer, ConnectionId) {
     (server, id)
 }
 
+#[test]
+fn a_server_that_answers_without_end_or_in_another_tongue_is_a_failed_connect_at_once() {
+    let lines = |count: usize| format!("HTTP/1.1 101 x\r\n{}\r\n", "X: \r\n".repeat(count)).into_bytes();
+    // The last is an alert of TLS.
+    for answer in [vec![b'a'; HEAD_BYTES_MAX], lines(HEADERS_MAX + 1), b"\x15\x03\x01\0\x02\x02\x46".to_vec()] {
+        let mut pump = Pump::default();
+        let (listener, address) = raw_listener();
+        let id = pump.reactor.connect(&address, &websocket("64K"), 0).unwrap();
+        pump.until("it is dialled", |pump| pump.reactor.counters().connected == 1);
+        let mut server = Peer::over(listener.accept().unwrap().0);
+        let began = Instant::now();
+        server.write(&answer);
+        let failed = pump.take("the failure", |told| matches!(told.what, What::ConnectFailed { .. }));
+        assert_eq!((failed.id, failed.reason()), (id, Some(Reason::UpgradeRefused)), "{} bytes", answer.len());
+        assert!(began.elapsed() < Duration::from_secs(5), "not only at connect_ms");
+        assert_eq!(pump.reactor.counters().partial_bytes_now, 0);
+    }
+}
+
 fn request_with(more: &str) -> Vec<u8> {
     format!("{}{more}\r\n", REQUEST.strip_suffix("\r\n").unwrap()).into_bytes()
 }
@@ -314,14 +333,16 @@ fn a_pong_does_not_wait_behind_a_long_message() {
 #[test]
 fn ten_thousand_empty_fragments_are_too_many() {
     let begun = from_client(BINARY_BEGUN, b"");
-    for within in [from_client(MORE, b""), from_client(PING, b"")] {
+    for within in [from_client(MORE, b""), from_client(PING, b""), from_client(PING, &[0; 125])] {
         let mut pump = Pump::default();
         let (mut peer, id) = pump.upgraded(websocket("64K"));
         let mut writer = peer.0.try_clone().unwrap();
+        let within_bytes = within.len() as u64;
         let bytes = [&begun[..], &within.repeat(10_000)].concat();
         let writing = thread::spawn(move || std::io::Write::write_all(&mut writer, &bytes));
         pump.until("it is closing", |pump| {
-            assert!(pump.reactor.counters().partial_bytes_now <= 256 << 10);
+            // What it sent, and room for one more read.
+            assert!(pump.reactor.counters().partial_bytes_now <= 4096 * within_bytes + (256 << 10));
             pump.reactor.state(id).is_some_and(|state| state.closing)
         });
         let reading = thread::spawn(move || {

@@ -4,7 +4,6 @@ mod support;
 mod websocket_peers;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use heartline::frame::websocket::upgrade::ClientRequest;
 use heartline::reactor::{Address, Close, ClosedBy, ConnectionId, Reason};
@@ -73,12 +72,12 @@ impl Dialled {
         self.pump.reactor.send_with_head(id, Some(&[first]), &[message]).unwrap();
     }
 
-    /// The first byte without FIN, and the message.
+    /// What it is, as the first byte of a sole frame that is not compressed, and the message.
     fn hear(&mut self, id: ConnectionId) -> (u8, Vec<u8>) {
         let told = self.pump.take("Message", |told| told.id == id && told.is_message());
         self.pump.history.clear();
         let What::Message { head, message } = told.what else { unreachable!() };
-        (head[0] | 0x80, message)
+        (0x80 | head[0] & 0x0f, message)
     }
 
     fn orders(&mut self, id: ConnectionId, order: &str, answer: &str) {
@@ -115,8 +114,7 @@ impl Dialled {
             self.orders(id, &format!("!ping {payload}"), &format!("answered {payload}"));
         }
         let asked = self.pump.reactor.counters().answers_in;
-        self.pump.during(Duration::from_millis(1000));
-        assert!(self.pump.reactor.counters().answers_in > asked + 1, "ours are answered");
+        self.pump.until("ours are answered", |pump| pump.reactor.counters().answers_in > asked + 2);
         self.orders(id, "still here", "still here");
     }
 
@@ -168,4 +166,22 @@ fn we_dial_npms_ws() {
 #[test]
 fn we_dial_tungstenite() {
     is_dialled(Other::Tungstenite, Compression::Off);
+}
+
+/// permessage-deflate, which tungstenite does not have.
+fn compresses(other: Other) {
+    for compression in [Compression::Alone, Compression::Takeover] {
+        is_served(other, compression);
+        is_dialled(other, compression);
+    }
+}
+
+#[test]
+fn with_compression_pythons_websockets_is_served_and_dialled() {
+    compresses(Other::Python);
+}
+
+#[test]
+fn with_compression_npms_ws_is_served_and_dialled() {
+    compresses(Other::Node);
 }

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 
 import { WebSocketServer } from "./packages.js";
 
-const COMPRESSIONS = { off: false };
+const COMPRESSIONS = { off: false, deflate: { threshold: 0 } };
 assert(process.argv[2] in COMPRESSIONS);
 
 const server = new WebSocketServer({
@@ -37,6 +37,7 @@ const orders = {
 
 server.on("listening", () => console.log(`listening on 127.0.0.1:${server.address().port}`));
 server.on("connection", (socket) => {
+  assert.equal(socket.extensions.startsWith("permessage-deflate"), process.argv[2] !== "off");
   socket.on("message", (data, isBinary) => {
     const text = isBinary ? "" : data.toString();
     const order = text.split(" ", 1)[0];

@@ -7,17 +7,19 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
 MIB = 1 << 20
-COMPRESSIONS = {"off": None}
+COMPRESSIONS = {"off": None, "deflate": "deflate"}
 
 
 def open_connection(subprotocols=None):
-    return connect(
+    connection = connect(
         f"ws://{sys.argv[1]}/chat",
         subprotocols=subprotocols,
         compression=COMPRESSIONS[sys.argv[2]],
         max_size=None,
         ping_interval=None,
     )
+    assert bool(connection.protocol.extensions) == (sys.argv[2] != "off"), connection.protocol.extensions
+    return connection
 
 
 def echoes(connection, message):

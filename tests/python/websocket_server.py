@@ -5,7 +5,7 @@ import sys
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.server import serve
 
-COMPRESSIONS = {"off": None}
+COMPRESSIONS = {"off": None, "deflate": "deflate"}
 
 
 def obey(connection, order, rest):
@@ -28,6 +28,7 @@ def obey(connection, order, rest):
 
 
 def handle(connection):
+    assert bool(connection.protocol.extensions) == (sys.argv[1] != "off"), connection.protocol.extensions
     try:
         for message in connection:
             if isinstance(message, str) and message.startswith("!"):

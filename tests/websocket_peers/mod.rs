@@ -31,6 +31,10 @@ const SPEC: &str = "websocket,max=16M";
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Compression {
     Off,
+    /// permessage-deflate (RFC 7692), each message by itself.
+    Alone,
+    /// And with what was sent before as its dictionary.
+    Takeover,
 }
 
 impl Compression {
@@ -38,6 +42,7 @@ impl Compression {
     fn name(self) -> &'static str {
         match self {
             Self::Off => "off",
+            Self::Alone | Self::Takeover => "deflate",
         }
     }
 
@@ -45,6 +50,8 @@ impl Compression {
     pub fn spec(self) -> String {
         match self {
             Self::Off => SPEC.to_owned(),
+            Self::Alone => format!("{SPEC},deflate"),
+            Self::Takeover => format!("{SPEC},deflate-takeover"),
         }
     }
 
