@@ -5,9 +5,9 @@ use std::fmt;
 
 use super::connection::{Connection, ConnectionId, Flags, NO_BUNDLE};
 use super::core::Reactor;
-use super::cut::LastWords;
 use super::errno::is_of_peer;
 use super::events::{Events, RecordKind};
+use super::intake::LastWords;
 use super::judge::Autopsy;
 use super::net::{Net, Parting};
 use super::obituary::{ClosedBy, Obituary};

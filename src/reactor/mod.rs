@@ -38,6 +38,7 @@ mod drain;
 mod errno;
 mod events;
 mod inbound;
+mod intake;
 mod judge;
 mod linux;
 #[cfg(doc)]

@@ -2,10 +2,10 @@
 
 use super::connection::{ConnectionId, Flags, NO_BUNDLE};
 use super::core::Reactor;
-use super::cut::beat_of;
 use super::errno::is_hard;
 use super::events::{ARENA_BYTES_MIN, Events, READ_BYTES_MIN, RecordKind};
 use super::inbound::{Inbound, REJOIN_BYTES_MAX};
+use super::intake::beat_of;
 use super::net::Net;
 use super::obituary::ClosedBy;
 use super::reason::Reason;
