@@ -15,7 +15,7 @@ HOLD ?= 5m           # make bench-million, and CONNECTIONS
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: demo lib lib-checked install uninstall dist header test test-full sim sim-long bench bench-peers bench-load bench-million bench-timers soak month mutants fmt clippy doc fuzz help
+.PHONY: demo lib lib-checked install uninstall dist header test test-full sim sim-long bench bench-peers bench-load bench-million bench-timers soak month mutants autobahn fmt clippy doc fuzz help
 
 # The C library. The crate type is given here, not in Cargo.toml: an rlib beside it would switch link-time optimisation off.
 capi := $(CARGO) rustc --quiet --lib --target-dir $(strip $(TARGET_DIR)) --no-default-features --features capi
@@ -90,6 +90,9 @@ month: ## PEERS (a million) under the monitor alone for DAYS (30), a minute in r
 
 mutants: ## wrong turns put into the product one at a time: each must be caught (tests/mutants.toml)
 	python3 scripts/mutants.py
+
+autobahn: ## the Autobahn suite against `serve --frame websocket`: needs CPython 2.7, about seven minutes
+	python3 scripts/autobahn.py
 
 fmt: ## format the sources
 	$(CARGO) fmt --all
