@@ -162,7 +162,7 @@ def test_steps(env, release):
     alone = [test["name"] for test in all_tests if test["name"].startswith(("frame_", "liveness_"))]
     alone = [name for name in alone if name in plain]
     yield cargo(
-        "tests: framing and liveness alone", "test --no-default-features --features websocket --no-fail-fast --lib", *named("test", alone), env=env
+        "tests: framing and liveness alone", "test --no-default-features --features deflate --no-fail-fast --lib", *named("test", alone), env=env
     )
     yield cargo("tests: examples in the documentation", "test --features sim --doc", env=env)
 

@@ -18,7 +18,7 @@ pub(crate) enum Agreed {}
 
 /// Nothing.
 #[derive(Debug, Default)]
-pub(crate) struct Deflating;
+pub(crate) struct Deflating {}
 
 impl Deflating {
     pub(crate) fn forget(&mut self, _: u32) {}

@@ -42,7 +42,7 @@ impl fmt::Display for AnswerError {
 impl std::error::Error for AnswerError {}
 
 impl<N: Net> Reactor<N> {
-    /// Accepts an upgrade that an [`Upgrade`](super::EventKind::Upgrade) event told of: `Opened` comes with a later poll. Until
+    /// Accepts an upgrade that an [`Upgrade`](crate::reactor::EventKind::Upgrade) event told of: `Opened` comes with a later poll. Until
     /// then what is sent waits in the outbox. Unless `extensions` says something, permessage-deflate is agreed on where the
     /// framing wants it and the client offers it.
     ///
@@ -73,7 +73,7 @@ impl<N: Net> Reactor<N> {
         Ok(())
     }
 
-    /// Refuses an upgrade that an [`Upgrade`](super::EventKind::Upgrade) event told of, with an HTTP status from 400 to 599 and a
+    /// Refuses an upgrade that an [`Upgrade`](crate::reactor::EventKind::Upgrade) event told of, with an HTTP status from 400 to 599 and a
     /// text that says why. `Closed` with `upgrade_refused` comes with a later poll.
     ///
     /// # Errors
